@@ -1,0 +1,1 @@
+"""What a payment is, the rules it obeys, and the flows that carry it."""
