@@ -1,18 +1,266 @@
 """Everything that can be set, with its documentation. The environment is read here and nowhere else.
 
-Each group is a frozen value; its fields name their unit. `.env.example` is written from this catalogue.
+Each group is a frozen value whose fields name their unit; `.env.example` is printed from this catalogue.
 """
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Any, Literal
 
-from pydantic import AliasChoices, AmqpDsn, Field, SecretStr, TypeAdapter, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-def _env(*names: str, default: Any = ..., about: str, **bounds: Any) -> Any:
+def _env(*names: str, default: Any, about: str, **bounds: Any) -> Any:  # noqa: ANN401 - a field of any type
     return Field(default=default, validation_alias=AliasChoices(*names), description=about, **bounds)
 
 
-class _Group(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", populate_by_name=True)
+class Group(BaseSettings):
+    """One topic of settings."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True)
+
+
+class KafkaSettings(Group):
+    """Where payments come from, and where events and dead letters go."""
+
+    bootstrap_servers: str = _env(
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_BROKERS",
+        default="",
+        about="host:port[,host:port…] of the Kafka brokers. Empty: `payferry up` starts an embedded one.",
+    )
+    topic: str = _env("KAFKA_TOPIC", default="payments.raw", about="The topic that payments arrive on.")
+    group_id: str = _env("KAFKA_GROUP_ID", default="payferry-bridge", about="The consumer group of all bridges.")
+    group_instance_id: str | None = _env(
+        "KAFKA_GROUP_INSTANCE_ID",
+        default=None,
+        about="A name that this bridge keeps over restarts (static membership). One per bridge.",
+    )
+    events_topic: str = _env("KAFKA_EVENTS_TOPIC", default="payments.events", about="The topic of outgoing events.")
+    on_new_group: Literal["earliest", "latest"] = _env(
+        "KAFKA_AUTO_OFFSET_RESET", default="earliest", about="Where a group that has never committed starts to read."
+    )
+    on_lost_offset: Literal["fail", "earliest", "latest"] = _env(
+        "KAFKA_ON_LOST_OFFSET",
+        default="fail",
+        about="What to do when a committed offset is no longer in the log. `fail` stops the bridge and says so.",
+    )
+    session_timeout_ms: int = _env(
+        "KAFKA_SESSION_TIMEOUT_MS",
+        default=6000,
+        ge=1000,
+        about="After this long without a sign of life a bridge is replaced.",
+    )
+    ssl: bool = _env("KAFKA_SSL", default=False, about="Speak TLS to the brokers.")
+    ssl_ca_location: str | None = _env(
+        "KAFKA_SSL_CA_LOCATION", default=None, about="File with the certificates to trust. Default: the system's."
+    )
+    ssl_certificate_location: str | None = _env(
+        "KAFKA_SSL_CERTIFICATE_LOCATION", default=None, about="File with our certificate, for mutual TLS."
+    )
+    ssl_key_location: str | None = _env(
+        "KAFKA_SSL_KEY_LOCATION", default=None, about="File with our private key, for mutual TLS."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _env(
+        "KAFKA_SASL_MECHANISM", default=None, about="How to log in to the brokers. Empty: no login."
+    )
+    sasl_username: str | None = _env("KAFKA_SASL_USERNAME", default=None, about="The user of the SASL login.")
+    sasl_password: SecretStr | None = _env("KAFKA_SASL_PASSWORD", default=None, about="The password of the SASL login.")
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The topic on which dead letters are announced."""
+        return f"{self.topic}.dlq"
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> "KafkaSettings":
+        if self.sasl_mechanism and not (self.sasl_username and self.sasl_password):
+            raise ValueError("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        return self
+
+
+class RedisSettings(Group):
+    """The broker of Celery: Redis or Valkey."""
+
+    url: str = _env(
+        "CELERY_BROKER_URL",
+        "REDIS_URL",
+        default="",
+        about="redis://[:password@]host:port/db (rediss:// for TLS). Empty: `payferry up` starts an embedded Valkey.",
+    )
+    socket_connect_timeout_seconds: float = _env(
+        "REDIS_CONNECT_TIMEOUT_SECONDS", default=3.0, gt=0, about="How long to try to connect."
+    )
+    socket_timeout_seconds: float = _env(
+        "REDIS_TIMEOUT_SECONDS", default=5.0, gt=0, about="How long to wait for one answer."
+    )
+    max_connections: int = _env(
+        "REDIS_MAX_CONNECTIONS", default=50, ge=10, about="Connections of one process; above the size of its pool."
+    )
+
+
+class DatabaseSettings(Group):
+    """The ledger: PostgreSQL."""
+
+    url: str = _env(
+        "DATABASE_URL",
+        default="",
+        about="postgresql://user:password@host:port/database. Empty: `payferry up` starts an embedded PostgreSQL.",
+    )
+    pool_size: int = _env("DATABASE_POOL_SIZE", default=10, ge=1, about="Most connections of one process.")
+    connect_timeout_seconds: int = _env(
+        "DATABASE_CONNECT_TIMEOUT_SECONDS", default=3, ge=1, about="How long to try to connect."
+    )
+    statement_timeout_ms: int = _env(
+        "DATABASE_STATEMENT_TIMEOUT_MS", default=10_000, ge=100, about="The longest that one statement may take."
+    )
+
+
+class BridgeSettings(Group):
+    """How the bridge reads Kafka."""
+
+    batch_size: int = _env("BRIDGE_BATCH_SIZE", default=500, ge=1, le=10_000, about="Most records of one batch.")
+    max_event_bytes: int = _env(
+        "PAYMENT_MAX_BYTES", default=1_048_576, ge=1024, about="A larger record is a dead letter."
+    )
+    high_water_mark: int = _env(
+        "BRIDGE_HIGH_WATER_MARK", default=50_000, ge=1, about="Unfinished events at which the bridge pauses."
+    )
+    low_water_mark: int = _env(
+        "BRIDGE_LOW_WATER_MARK", default=25_000, ge=0, about="Unfinished events at which it goes on."
+    )
+
+    @model_validator(mode="after")
+    def _marks_are_in_order(self) -> "BridgeSettings":
+        if self.low_water_mark >= self.high_water_mark:
+            raise ValueError("BRIDGE_LOW_WATER_MARK must be below BRIDGE_HIGH_WATER_MARK")
+        return self
+
+
+class WorkSettings(Group):
+    """How workers take, limit and retry their work."""
+
+    soft_time_limit_seconds: float = _env(
+        "TASK_SOFT_TIME_LIMIT_SECONDS", default=8.0, gt=0, about="After this long a task is told to end."
+    )
+    time_limit_seconds: float = _env(
+        "TASK_TIME_LIMIT_SECONDS", default=9.0, gt=0, about="After this long its process is killed."
+    )
+    lease_seconds: float = _env(
+        "LEASE_SECONDS", default=10.0, gt=0, about="How long a claimed payment is the worker's own."
+    )
+    visibility_timeout_seconds: int = _env(
+        "VISIBILITY_TIMEOUT_SECONDS",
+        default=600,
+        gt=0,
+        about="After this long Redis gives an unacknowledged message out.",
+    )
+    max_retries: int = _env("PAYMENT_MAX_RETRIES", default=3, ge=0, le=100, about="Retries before a dead letter.")
+    backoff_base_seconds: float = _env(
+        "BACKOFF_BASE_SECONDS", default=1.0, gt=0, about="The first delay, doubled each time."
+    )
+    backoff_cap_seconds: float = _env("BACKOFF_CAP_SECONDS", default=60.0, gt=0, about="The longest delay.")
+    out_of_order_wait_seconds: float = _env(
+        "OUT_OF_ORDER_WAIT_SECONDS",
+        default=5.0,
+        gt=0,
+        about="How long an event waits, each time, for a state that its payment has not reached.",
+    )
+    out_of_order_window_seconds: float = _env(
+        "OUT_OF_ORDER_WINDOW_SECONDS", default=30.0, ge=0, about="How long in all, before it is buried."
+    )
+    sweep_interval_seconds: float = _env(
+        "SWEEP_INTERVAL_SECONDS", default=1.0, ge=0.2, about="How often lost work is looked for."
+    )
+    sweep_grace_seconds: float = _env(
+        "SWEEP_GRACE_SECONDS",
+        default=2.0,
+        ge=0.1,
+        about="How long a wake-up may be under way before it counts as lost.",
+    )
+    sweep_batch_size: int = _env("SWEEP_BATCH_SIZE", default=5000, ge=1, about="Most wake-ups sent by one sweep.")
+
+    @model_validator(mode="after")
+    def _limits_are_in_order(self) -> "WorkSettings":
+        ladder = (
+            ("TASK_SOFT_TIME_LIMIT_SECONDS", self.soft_time_limit_seconds),
+            ("TASK_TIME_LIMIT_SECONDS", self.time_limit_seconds),
+            ("LEASE_SECONDS", self.lease_seconds),
+            ("VISIBILITY_TIMEOUT_SECONDS", self.visibility_timeout_seconds),
+        )
+        for (lower, low), (upper, high) in pairwise(ladder):
+            if low >= high:
+                raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")
+        if self.backoff_cap_seconds >= self.visibility_timeout_seconds:
+            raise ValueError("BACKOFF_CAP_SECONDS must be below VISIBILITY_TIMEOUT_SECONDS")
+        return self
+
+
+class GatewaySettings(Group):
+    """Where the providers are, and how long they may take."""
+
+    sandbox_url: str = _env(
+        "SANDBOX_URL",
+        default="",
+        about="Base URL of `payferry sandbox`. Every provider without a base URL of its own is played by it.",
+    )
+    stripe_base_url: str = _env("STRIPE_BASE_URL", default="", about="Such as https://api.stripe.com.")
+    stripe_api_key: SecretStr = _env("STRIPE_API_KEY", default=SecretStr("sandbox"), about="Secret key.")
+    razorpay_base_url: str = _env("RAZORPAY_BASE_URL", default="", about="Such as https://api.razorpay.com.")
+    razorpay_api_key: SecretStr = _env(
+        "RAZORPAY_API_KEY", default=SecretStr("sandbox:sandbox"), about="key_id:key_secret."
+    )
+    paypal_base_url: str = _env("PAYPAL_BASE_URL", default="", about="Such as https://api-m.paypal.com.")
+    paypal_api_key: SecretStr = _env("PAYPAL_API_KEY", default=SecretStr("sandbox"), about="Access token.")
+    canonical_base_url: str = _env(
+        "CANONICAL_BASE_URL",
+        default="",
+        about="Base URL of your own processor, which speaks docs/sandbox.md's protocol.",
+    )
+    canonical_api_key: SecretStr = _env("CANONICAL_API_KEY", default=SecretStr("sandbox"), about="Bearer token.")
+    connect_timeout_seconds: float = _env("GATEWAY_CONNECT_TIMEOUT_SECONDS", default=2.0, gt=0, about="To connect.")
+    total_timeout_seconds: float = _env(
+        "GATEWAY_TIMEOUT_SECONDS", default=3.5, gt=0, about="One call, from start to last byte."
+    )
+    max_connections: int = _env("GATEWAY_MAX_CONNECTIONS", default=100, ge=1, about="Open at once in one process.")
+
+
+class LogSettings(Group):
+    """What is said, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = _env("LOG_LEVEL", default="info", about="The least level.")
+    form: Literal["console", "json"] = _env("LOG_FORMAT", default="console", about="For people or for machines.")
+
+
+class Settings:
+    """All groups, read once."""
+
+    def __init__(self) -> None:
+        self.kafka = KafkaSettings()
+        self.redis = RedisSettings()
+        self.database = DatabaseSettings()
+        self.bridge = BridgeSettings()
+        self.work = WorkSettings()
+        self.gateway = GatewaySettings()
+        self.log = LogSettings()
+
+
+GROUPS: tuple[type[Group], ...] = (
+    KafkaSettings,
+    RedisSettings,
+    DatabaseSettings,
+    BridgeSettings,
+    WorkSettings,
+    GatewaySettings,
+    LogSettings,
+)
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Return the settings of this process, read from the environment and `.env` at the first call.
+
+    Raises pydantic's ValidationError, which names the variable and what is wrong with it.
+    """
+    return Settings()

@@ -5,6 +5,7 @@
     │   ├── Unreachable           no connection was made, so nothing happened at the other end
     │   ├── Unavailable           the other end answered that it cannot serve now (5xx, in use elsewhere)
     │   └── RateLimited           the other end asks for a pause; carries how long
+    ├── Unexpected                nobody foresaw it: a bug, or an error that no border classified
     ├── OutcomeUnknown            the request was sent and no answer came: it may have taken effect
     └── Permanent                 trying again cannot help
         ├── Undecodable           a record that is no payment event; names the JSON path
@@ -54,12 +55,16 @@ class RateLimited(Transient):
     """The other end asks for a pause of `retry_after_seconds`."""
 
     def __init__(self, message: str, *, retry_after_seconds: float, **where: str) -> None:
-        super().__init__(message, **where)  # type: ignore[arg-type]  # code, service and operation, all strings
+        super().__init__(message, **where)
         self.retry_after_seconds = retry_after_seconds
 
 
 class OutcomeUnknown(Failure):
     """The request was sent and no answer came back. Repeat only under the same idempotency key."""
+
+
+class Unexpected(Failure):
+    """Nobody foresaw it. Tried again as often as a transient failure, then buried."""
 
 
 class Permanent(Failure):

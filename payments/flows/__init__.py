@@ -1,0 +1,1 @@
+"""The verbs: what is done with a payment event, from arrival to end."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: what has come in, what is booked, what goes out, what has died."""

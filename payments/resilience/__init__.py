@@ -1,0 +1,1 @@
+"""How long to wait, and when to stop trying."""

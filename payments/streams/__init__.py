@@ -1,0 +1,1 @@
+"""Kafka: where payments come from and where events go."""

@@ -1,0 +1,90 @@
+"""What Celery is told, and why."""
+
+from typing import Any
+
+from kombu import Queue
+
+from config.settings import Settings
+
+PAYMENT_QUEUES = ("payments.stripe", "payments.razorpay", "payments.paypal", "payments.canonical")
+MAINTENANCE_QUEUE = "maintenance"
+DEAD_LETTER_QUEUE = "dead-letters"
+QUEUES = (*PAYMENT_QUEUES, DEAD_LETTER_QUEUE, MAINTENANCE_QUEUE)
+
+PROCESS_TASK = "payments.process"
+SWEEP_TASK = "maintenance.sweep"
+
+
+def celery_options(settings: Settings) -> dict[str, Any]:
+    """Return Celery's configuration."""
+    return _messages() | _work(settings) | _broker(settings) | _beat(settings)
+
+
+def _messages() -> dict[str, Any]:
+    return {
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "task_queues": [Queue(name) for name in QUEUES],
+        "task_default_queue": MAINTENANCE_QUEUE,
+        "task_create_missing_queues": False,
+        "task_routes": {"maintenance.*": {"queue": MAINTENANCE_QUEUE}, "dead_letters.*": {"queue": DEAD_LETTER_QUEUE}},
+        "task_ignore_result": True,  # the ledger is the result
+        "task_send_sent_event": False,  # one event less a payment; Flower lives on the workers' own
+        "worker_send_task_events": True,
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+def _work(settings: Settings) -> dict[str, Any]:
+    return {
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,  # attempts are counted in SQL, so this cannot go round for ever
+        "task_acks_on_timeout": False,  # Celery would drop the message of a task that met its hard limit
+        "task_acks_on_failure_or_timeout": False,
+        "task_soft_time_limit": settings.work.soft_time_limit_seconds,
+        "task_time_limit": settings.work.time_limit_seconds,
+        "worker_prefetch_multiplier": 4,  # wake-ups are cheap, and a lost one is sent again
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # the fencing token guards the twin
+        "worker_soft_shutdown_timeout": 3.0,
+        "worker_hijack_root_logger": False,
+        "worker_max_memory_per_child": 300_000,  # KiB
+        "imports": ("tasks.payments", "tasks.maintenance"),
+    }
+
+
+def _broker(settings: Settings) -> dict[str, Any]:
+    redis = settings.redis
+    return {
+        "broker_url": redis.url or "redis://127.0.0.1:6379/0",
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for ever: the inbox keeps what comes meanwhile
+        "broker_channel_error_retry": True,  # a read-only replica after a fail-over is no reason to exit
+        "broker_pool_limit": redis.max_connections,
+        "broker_transport_options": {
+            "visibility_timeout": settings.work.visibility_timeout_seconds,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": redis.socket_connect_timeout_seconds,
+            "socket_timeout": redis.socket_timeout_seconds,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+            "max_connections": redis.max_connections,
+            "batch_publish": True,
+        },
+    }
+
+
+def _beat(settings: Settings) -> dict[str, Any]:
+    interval = settings.work.sweep_interval_seconds
+    return {
+        "beat_schedule": {
+            "sweep": {
+                "task": SWEEP_TASK,
+                "schedule": interval,
+                "options": {"expires": 10 * interval},  # ticks that nobody took do not pile up
+            },
+        },
+        "beat_max_loop_interval": 1,
+    }

@@ -1,0 +1,73 @@
+"""Asking the provider for what an event requests, one step after the other."""
+
+import uuid
+
+import msgspec
+
+from payments.failures import RuleBroken
+from payments.flows.desk import Desk
+from payments.gateway.result import Answer, Charge, Verdict
+from payments.ledger.claims import Claim
+from payments.lifecycle import Act, Apply, Step, completed, declined
+from payments.payment import Payment, Status
+
+_KEYS = uuid.UUID("8f7bb8e6-8d0b-5e05-a1f8-0c5a2c5d0d6e")
+
+
+class LeaseLost(Exception):
+    """Between two steps the row turned out to be somebody else's. They go on from here, under the same keys."""
+
+
+def act(desk: Desk, claim: Claim, plan: Act) -> tuple[Apply, bool]:
+    """Take the steps of `plan`; return what to book, and whether the provider said yes.
+
+    Raises what the gateway raises, and LeaseLost. No connection or lock is held meanwhile.
+    """
+    payment = plan.payment
+    for step in plan.steps:
+        answer = _ask(desk, payment, step)
+        if answer.verdict is Verdict.DECLINED:
+            return declined(payment), False
+        if step is Step.CAPTURE:
+            return completed(payment, _agreed(payment, answer), answer.reference_id), True
+        payment = _authorized(desk, claim, payment, answer)
+    raise RuleBroken("a plan must end with a capture", code="plan_without_capture")
+
+
+def idempotency_key(ordering_key: str, step: Step) -> str:
+    """Return the key under which a provider knows this step of this payment, whoever takes it and how often."""
+    return str(uuid.uuid5(_KEYS, f"{ordering_key}/{step}"))
+
+
+def _ask(desk: Desk, payment: Payment, step: Step) -> Answer:
+    gateway = desk.gateways[payment.provider]
+    charge = Charge(
+        payment_id=payment.payment_id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        authorization_id=payment.authorization_id,
+    )
+    verb = gateway.authorize if step is Step.AUTHORIZE else gateway.capture
+    return verb(charge, idempotency_key(payment.ordering_key, step))
+
+
+def _authorized(desk: Desk, claim: Claim, payment: Payment, answer: Answer) -> Payment:
+    """Learn the authorization's own name before its capture can be told of, and prolong the lease."""
+    alias = f"{payment.provider}:{answer.reference_id}" if answer.reference_id else None
+    if alias == payment.ordering_key:
+        alias = None
+    if not desk.claims.keep(claim, desk.policy.lease_seconds, alias):
+        raise LeaseLost
+    return msgspec.structs.replace(payment, status=Status.AUTHORIZED, authorization_id=answer.reference_id)
+
+
+def _agreed(payment: Payment, answer: Answer) -> int:
+    """Return the captured amount, which must be the one that was asked for."""
+    if answer.amount_minor != payment.amount_minor:
+        raise RuleBroken(
+            f"asked to capture {payment.amount_minor}, the provider captured {answer.amount_minor}",
+            code="captured_other_amount",
+            service=payment.provider,
+            operation="capture",
+        )
+    return answer.amount_minor

@@ -1,0 +1,44 @@
+"""What is told to the outside about an event that has ended. No personal data."""
+
+import msgspec
+
+from payments.failures import Failure
+from payments.ledger.claims import Claim
+from payments.ledger.settlements import Announcement
+from payments.payment import Payment
+
+
+def announce_payment(topic: str, claim: Claim, payment: Payment, ending: str) -> Announcement:
+    """Return the news that `payment` now is as it is."""
+    event = claim.event
+    told = {
+        "version": 1,
+        "event_id": event.event_id,
+        "provider": event.provider,
+        "kind": event.kind,
+        "ending": ending,
+        "payment_id": payment.payment_id,
+        "status": payment.status,
+        "currency": payment.currency,
+        "amount_minor": payment.amount_minor,
+        "captured_minor": payment.captured_minor,
+        "refunded_minor": payment.refunded_minor,
+        "occurred_at": event.occurred_at,
+    }
+    return Announcement(topic=topic, payload=msgspec.json.encode(told))
+
+
+def announce_burial(topic: str, claim: Claim, failure: Failure) -> Announcement:
+    """Return the news that the event is dead. Its raw bytes stay in the ledger."""
+    event = claim.event
+    told = {
+        "version": 1,
+        "event_id": event.event_id,
+        "provider": event.provider,
+        "kind": event.kind,
+        "payment_id": event.payment_id,
+        "attempts": claim.attempts,
+        "reason": failure.code,
+        "message": failure.message,
+    }
+    return Announcement(topic=topic, payload=msgspec.json.encode(told))

@@ -1,0 +1,52 @@
+"""How work on one event can end. A value for each way, so that nothing ends by accident."""
+
+import msgspec
+
+
+class Settled(msgspec.Struct, frozen=True, tag=True):
+    """It took effect, and is booked."""
+
+
+class Declined(msgspec.Struct, frozen=True, tag=True):
+    """The provider said no: an outcome, not an outage."""
+
+
+class Superseded(msgspec.Struct, frozen=True, tag=True):
+    """What it tells has already taken effect, or can no longer."""
+
+
+class RetryLater(msgspec.Struct, frozen=True, tag=True):
+    """It failed and may succeed: due again in `delay_seconds`. `code` names the failure."""
+
+    delay_seconds: float
+    code: str
+
+
+class Waiting(msgspec.Struct, frozen=True, tag=True):
+    """It needs another event of its payment first: due again in `delay_seconds`, no attempt spent."""
+
+    delay_seconds: float
+
+
+class Buried(msgspec.Struct, frozen=True, tag=True):
+    """It is a dead letter, for this reason."""
+
+    reason: str
+
+
+class Passed(msgspec.Struct, frozen=True, tag=True):
+    """There was nothing to do: it is in this state, not due, or behind an earlier event of its payment."""
+
+    state: str
+
+
+class Overtaken(msgspec.Struct, frozen=True, tag=True):
+    """Its lease ended and somebody else has it; nothing was written."""
+
+
+Ending = Settled | Declined | Superseded | RetryLater | Waiting | Buried | Passed | Overtaken
+
+
+def name_of(ending: Ending) -> str:
+    """Return the ending's name, for logs and for Flower."""
+    return type(ending).__name__.lower()

@@ -1,0 +1,121 @@
+"""Counting and listing, for status and reconciliation. Reads only."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from payments.ledger.database import Database, columns
+
+
+class Census:
+    """What the ledger holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def states(self) -> dict[str, int]:
+        """Return how many inbox rows are in each state."""
+        return {str(row[0]): int(row[1]) for row in self._database.rows(_STATES)}
+
+    def dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters there are for each reason."""
+        return {str(row[0]): int(row[1]) for row in self._database.rows(_DEAD_LETTERS)}
+
+    def oldest_due_seconds(self) -> float:
+        """Return for how long the longest overdue event has been due; 0 if none is."""
+        return float(self._one(_OLDEST_DUE))
+
+    def outbox_depth(self) -> int:
+        """Return how many messages wait to be sent."""
+        return int(self._one("SELECT count(*) FROM outbox"))
+
+    def states_of(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return the state of each known event, by provider and event id."""
+        rows = self._database.rows(_STATES_OF, columns(ids, ("provider", "event_id")))
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def buried_records(self, topic: str) -> set[tuple[int, int]]:
+        """Return partition and offset of every record of `topic` that was buried without an inbox row."""
+        return {(row[0], row[1]) for row in self._database.rows(_BURIED_RECORDS, {"topic": topic})}
+
+    def unbalanced(self) -> list[str]:
+        """Return the payments whose entries do not sum to zero in each currency."""
+        return [row[0] for row in self._database.rows(_UNBALANCED)]
+
+    def misbooked(self) -> list[str]:
+        """Return the payments whose entries do not tell the amounts that the payment itself tells."""
+        return [row[0] for row in self._database.rows(_MISBOOKED)]
+
+    def captures(self) -> Iterator[dict[str, Any]]:
+        """Yield `ordering_key, captured_minor, currency, acted` of each payment; `acted` says that we captured it."""
+        for row in self._database.rows(_CAPTURES):
+            yield {"ordering_key": row[0], "captured_minor": row[1], "currency": row[2], "acted": row[3]}
+
+    def _one(self, statement: str) -> Any:  # noqa: ANN401 - whatever the one column holds
+        row = self._database.row(statement)
+        assert row is not None
+        return row[0]
+
+
+_STATES = """
+SELECT state, count(*)
+  FROM inbox
+ GROUP BY state
+ ORDER BY state
+"""
+
+_DEAD_LETTERS = """
+SELECT reason, count(*)
+  FROM dead_letters
+ GROUP BY reason
+ ORDER BY count(*) DESC, reason
+"""
+
+_OLDEST_DUE = """
+SELECT coalesce(max(extract(epoch FROM now() - greatest(due_at, received_at))), 0)::FLOAT8
+  FROM inbox
+ WHERE state IN ('received', 'retrying', 'waiting', 'verifying')
+   AND due_at <= now()
+"""
+
+_STATES_OF = """
+SELECT provider, event_id, state
+  FROM inbox
+  JOIN unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
+"""
+
+_BURIED_RECORDS = """
+SELECT partition, "offset"
+  FROM dead_letters
+ WHERE topic = %(topic)s
+   AND inbox_id IS NULL
+"""
+
+_UNBALANCED = """
+SELECT DISTINCT ordering_key
+  FROM entries
+ GROUP BY ordering_key, currency
+HAVING sum(amount_minor) <> 0
+"""
+
+_MISBOOKED = """
+SELECT payments.ordering_key
+  FROM payments
+  LEFT JOIN entries USING (ordering_key)
+ GROUP BY payments.ordering_key
+HAVING coalesce(sum(entries.amount_minor) FILTER (WHERE leg = 'capture/debit'), 0) <> captured_minor
+    OR coalesce(sum(entries.amount_minor) FILTER (WHERE leg LIKE 'refund:%%/debit'), 0)
+       <> greatest(refunded_total_minor,
+                   (SELECT coalesce(sum(told.amount::BIGINT), 0) FROM jsonb_each_text(refunds) AS told (id, amount)))
+    OR bool_or(entries.currency <> payments.currency)
+"""
+
+_CAPTURES = """
+SELECT ordering_key, captured_minor, currency,
+       EXISTS (SELECT
+                 FROM entries
+                 JOIN inbox ON inbox.id = entries.inbox_id
+                WHERE entries.ordering_key = payments.ordering_key
+                  AND leg = 'capture/debit'
+                  AND kind IN ('requested', 'authorized'))
+  FROM payments
+"""

@@ -1,0 +1,181 @@
+"""A claim: an inbox row that is one worker's own while its lease lasts. Every write names the claim's token."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from psycopg import errors
+
+from payments.event import Event, decode
+from payments.failures import Failure
+from payments.ledger.books import PAYMENT_COLUMNS, payment_of
+from payments.ledger.database import Database
+from payments.ledger.state import State
+from payments.payment import Payment
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker holds: the event, its payment as it is booked, and the token to write with."""
+
+    inbox_id: int
+    token: int
+    attempts: int
+    ordering_key: str
+    event: Event
+    payment: Payment | None
+    yielding_seconds: float
+    """For how long this event has waited for another one of its payment; 0 if it has not."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what every write names."""
+        return {"id": self.inbox_id, "token": self.token, "ordering_key": self.ordering_key}
+
+
+class Claims:
+    """Taking rows, keeping them, and giving them back unfinished. All times are the database's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, inbox_id: int, lease_seconds: float) -> Claim | None:
+        """Take the row for `lease_seconds`, counting an attempt.
+
+        Returns None where it has ended, is not due, is somebody's, or an earlier event of its payment comes first.
+        """
+        try:
+            row = self._database.row(_TAKE, {"id": inbox_id, "lease_seconds": lease_seconds})
+        except errors.UniqueViolation:  # inbox_one_at_work: another event of this payment is being worked on
+            return None
+        if row is None:
+            return None
+        return Claim(
+            inbox_id=inbox_id,
+            token=row[0],
+            attempts=row[1],
+            ordering_key=row[2],
+            event=decode(row[3]),
+            yielding_seconds=row[4],
+            payment=payment_of(row[2], row[5:]),
+        )
+
+    def state(self, inbox_id: int) -> State | None:
+        """Return the state of the row, or None where there is no such row."""
+        row = self._database.row(_STATE, {"id": inbox_id})
+        return State(row[0]) if row else None
+
+    def keep(self, claim: Claim, lease_seconds: float, alias: str | None) -> bool:
+        """Prolong the lease between two steps, and learn another name of the payment. False: no longer ours."""
+        told = {"lease_seconds": lease_seconds, "alias": alias}
+        return bool(self._database.row(_KEEP, claim.parameters() | told))
+
+    def retry_later(self, claim: Claim, delay_seconds: float, failure: Failure, state: State) -> bool:
+        """Give the row back as `state`, due in `delay_seconds`; the attempt is spent. False: no longer ours."""
+        told = {"delay_seconds": delay_seconds, "state": state.value, "failure": history(claim, failure)}
+        return bool(self._database.run(_RETRY_LATER, claim.parameters() | told))
+
+    def yield_turn(self, claim: Claim, delay_seconds: float) -> tuple[bool, int | None]:
+        """Let later events of the payment go first, and come back in `delay_seconds`; the attempt is not spent.
+
+        Returns whether the row was still ours, and the id of the next in line.
+        """
+        row = self._database.row(_YIELD_TURN, claim.parameters() | {"delay_seconds": delay_seconds})
+        return (True, row[0]) if row else (False, None)
+
+
+def history(claim: Claim, failure: Failure) -> str:
+    """Return `failure` as JSON, to be appended to a row's history."""
+    told = {
+        "attempt": claim.attempts,
+        "type": type(failure).__name__,
+        "code": failure.code,
+        "service": failure.service,
+        "operation": failure.operation,
+        "message": failure.message,
+        "at": datetime.now(UTC),
+    }
+    return msgspec.json.encode([told]).decode()
+
+
+# An event that yields is taken whenever it is asked for: its payment may just have moved.
+_TAKE = f"""
+WITH mine AS (
+    UPDATE inbox AS row
+       SET state = 'processing',
+           token = token + 1,
+           attempts = attempts + 1,
+           lease_until = now() + make_interval(secs => %(lease_seconds)s)
+     WHERE id = %(id)s
+       AND state IN ('received', 'retrying', 'waiting', 'verifying')
+       AND (due_at <= now() OR yielding_since IS NOT NULL)
+       AND NOT EXISTS (
+               SELECT
+                 FROM inbox AS earlier
+                WHERE earlier.ordering_key = row.ordering_key
+                  AND earlier.id < row.id
+                  AND earlier.yielding_since IS NULL
+                  AND earlier.state IN ('received', 'processing', 'retrying', 'waiting', 'verifying'))
+    RETURNING token, attempts, ordering_key, event::TEXT AS event,
+              coalesce(extract(epoch FROM now() - yielding_since), 0)::FLOAT8 AS yielding_seconds
+)
+SELECT mine.*, {PAYMENT_COLUMNS}
+  FROM mine
+  LEFT JOIN payments USING (ordering_key)
+"""  # noqa: S608 - the columns are a constant of ours
+
+_STATE = """
+SELECT state
+  FROM inbox
+ WHERE id = %(id)s
+"""
+
+_KEEP = """
+WITH mine AS (
+    UPDATE inbox
+       SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+     WHERE id = %(id)s
+       AND token = %(token)s
+       AND state = 'processing'
+    RETURNING id
+), learned AS (
+    INSERT INTO aliases (alias, ordering_key)
+    SELECT %(alias)s::TEXT, %(ordering_key)s
+      FROM mine
+     WHERE %(alias)s::TEXT IS NOT NULL
+        ON CONFLICT (alias) DO NOTHING
+)
+SELECT id
+  FROM mine
+"""
+
+_RETRY_LATER = """
+UPDATE inbox
+   SET state = %(state)s::inbox_state,
+       lease_until = NULL,
+       due_at = now() + make_interval(secs => %(delay_seconds)s),
+       failures = failures || %(failure)s::JSONB
+ WHERE id = %(id)s
+   AND token = %(token)s
+   AND state = 'processing'
+"""
+
+_YIELD_TURN = """
+WITH mine AS (
+    UPDATE inbox
+       SET state = 'waiting',
+           lease_until = NULL,
+           attempts = attempts - 1,
+           due_at = now() + make_interval(secs => %(delay_seconds)s),
+           yielding_since = coalesce(yielding_since, now())
+     WHERE id = %(id)s
+       AND token = %(token)s
+       AND state = 'processing'
+    RETURNING id
+)
+SELECT (SELECT min(next.id)
+          FROM inbox AS next
+         WHERE next.ordering_key = %(ordering_key)s
+           AND next.id <> %(id)s
+           AND next.yielding_since IS NULL
+           AND next.state IN ('received', 'retrying', 'waiting', 'verifying'))
+  FROM mine
+"""

@@ -1,0 +1,116 @@
+"""Connections to the ledger, and the names of what can go wrong with them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import errors
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from payments.failures import Transient, Unexpected
+
+Connection = psycopg.Connection[TupleRow]
+Parameters = Mapping[str, Any]
+
+
+class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the database may take, and how many connections one process may hold."""
+
+    pool_size: int
+    connect_timeout_seconds: int
+    statement_timeout_ms: int
+
+
+class DatabaseAway(Transient):
+    """No answer from the ledger. What was asked may or may not have been done; every statement here may be repeated."""
+
+
+class WriteConflict(Transient):
+    """The database chose another transaction: a deadlock or a serialization failure. Nothing was written."""
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Every statement commits by itself, unless inside `transaction`."""
+
+    def __init__(self, url: str, policy: DatabasePolicy) -> None:
+        self._pool = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=policy.pool_size,
+            timeout=policy.connect_timeout_seconds,
+            max_idle=60,
+            open=True,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": policy.connect_timeout_seconds,
+                "application_name": "payferry",
+                "options": f"-c statement_timeout={policy.statement_timeout_ms} -c timezone=UTC",
+                # a peer that is gone without a word is noticed within about 10 s
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+
+    def rows(self, statement: str, parameters: Parameters | None = None) -> list[TupleRow]:
+        """Return the rows that `statement` gives."""
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def row(self, statement: str, parameters: Parameters | None = None) -> TupleRow | None:
+        """Return the first row, or None."""
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).fetchone()
+
+    def run(self, statement: str, parameters: Parameters | None = None) -> int:
+        """Run `statement` and return how many rows it touched."""
+        with self.connection() as connection:
+            return connection.execute(statement, parameters).rowcount
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection; what psycopg raises meanwhile comes out with our names."""
+        with _named(), self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection inside one transaction."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close(timeout=2)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Classify psycopg's errors by SQLSTATE class (PostgreSQL documentation, appendix A)."""
+    try:
+        yield
+    except (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable) as error:
+        raise WriteConflict("gave way to another transaction", code="write_conflict", service="database") from error
+    except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseAway(
+            "no answer from PostgreSQL", code=_code(error, "database_away"), service="database"
+        ) from error
+    except errors.UniqueViolation:
+        raise  # a caller that provokes one knows what it means
+    except psycopg.Error as error:
+        raise Unexpected("PostgreSQL refused", code=_code(error, "database_error"), service="database") from error
+
+
+def _code(error: Exception, otherwise: str) -> str:
+    state = getattr(error, "sqlstate", None)
+    return f"sqlstate_{state}" if state else otherwise
+
+
+def columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the rows turned by 90 degrees, as `unnest` wants them: a list for each name."""
+    turned = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return dict(zip(names, map(list, turned), strict=True))

@@ -1,0 +1,155 @@
+"""The inbox: what has come in, one row an event, stored before anything is done about it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from payments.envelope import Record
+from payments.event import Event, Kind, decode, encode
+from payments.ledger.database import Database, columns
+from payments.ledger.state import State
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A record, and the event that it was decoded to."""
+
+    record: Record
+    event: Event
+
+
+class Wakeup(msgspec.Struct, frozen=True, kw_only=True):
+    """One Celery message that is due: for which row, under which number, and what Flower may show of it."""
+
+    inbox_id: int
+    number: int
+    provider: str
+    payment_id: str
+
+
+class Inbox:
+    """Where arrivals are stored. All times are the database's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def receive(self, arrivals: Sequence[Arrival]) -> tuple[int, list[Wakeup]]:
+        """Store what is new of `arrivals`, in their order; return how many were, and a wake-up for each to work on.
+
+        An event that is known (by provider and event id) is left as it is. One that we do not handle ends here.
+        """
+        with self._database.transaction() as connection:
+            if aliases := [alias for arrival in arrivals for alias in _aliases(arrival.event)]:
+                learned = columns(aliases, ("alias", "ordering_key"))
+                connection.execute(_LEARN_ALIASES, learned)
+                connection.execute(_JOIN_LINES, learned)
+            new = connection.execute(_RECEIVE, columns([_row(each) for each in arrivals], _COLUMNS)).fetchall()
+        return len(new), [wakeup(row) for row in new if row[3] is not None]
+
+    def known(self, events: Sequence[Event]) -> dict[tuple[str, str], Event]:
+        """Return what is stored under the ids of `events`, by provider and event id."""
+        ids = columns([(event.provider, event.event_id) for event in events], ("provider", "event_id"))
+        stored = (decode(row[0]) for row in self._database.rows(_KNOWN, ids))
+        return {(event.provider, event.event_id): event for event in stored}
+
+    def unfinished(self, at_most: int) -> int:
+        """Return how many events have not ended, counting no further than `at_most`."""
+        row = self._database.row(_UNFINISHED, {"at_most": at_most})
+        assert row is not None
+        return int(row[0])
+
+
+def wakeup(row: Sequence[object]) -> Wakeup:
+    """Return the wake-up in a row of `id, wakeup, provider, ordering_key`."""
+    inbox_id, number, provider, ordering_key = row
+    assert isinstance(inbox_id, int)
+    assert isinstance(number, int)
+    payment_id = str(ordering_key).partition(":")[2]
+    return Wakeup(inbox_id=inbox_id, number=number, provider=str(provider), payment_id=payment_id)
+
+
+def _aliases(event: Event) -> list[tuple[str, str]]:
+    """Return the other names that `event` tells of its payment, as `provider:id` with the ordering key."""
+    if event.ordering_key is None or event.parent_id is None:
+        return []
+    names = (f"{event.provider}:{name}" for name in (event.payment_id, event.parent_id))
+    return [(name, event.ordering_key) for name in names if name != event.ordering_key]
+
+
+_COLUMNS = (
+    *("provider", "event_id", "kind", "ordering_key", "event", "state"),
+    *("topic", "partition", "offset", "key", "headers", "payload"),
+)
+
+
+def _row(arrival: Arrival) -> tuple[object, ...]:
+    event, record = arrival.event, arrival.record
+    state = State.IGNORED if event.kind is Kind.IGNORED else State.RECEIVED
+    return (
+        *(
+            event.provider.value,
+            event.event_id,
+            event.kind.value,
+            event.ordering_key,
+            encode(event).decode(),
+            state.value,
+        ),
+        *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
+    )
+
+
+_LEARN_ALIASES = """
+INSERT INTO aliases (alias, ordering_key)
+SELECT DISTINCT ON (alias) alias, ordering_key
+  FROM unnest(%(alias)s::TEXT[], %(ordering_key)s::TEXT[]) AS told (alias, ordering_key)
+ WHERE NOT EXISTS (SELECT FROM payments WHERE payments.ordering_key = told.alias)
+ ORDER BY alias
+    ON CONFLICT (alias) DO NOTHING
+"""
+
+# Rows that came before their payment's first name was known now join its line.
+_JOIN_LINES = """
+UPDATE inbox
+   SET ordering_key = aliases.ordering_key
+  FROM aliases
+ WHERE aliases.alias = ANY (%(alias)s::TEXT[])
+   AND inbox.ordering_key = aliases.alias
+   AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
+"""
+
+_RECEIVE = """
+WITH arrived AS (
+    SELECT *
+      FROM unnest(
+               %(provider)s::TEXT[], %(event_id)s::TEXT[], %(kind)s::TEXT[], %(ordering_key)s::TEXT[],
+               %(event)s::TEXT[], %(state)s::inbox_state[],
+               %(topic)s::TEXT[], %(partition)s::INTEGER[], %(offset)s::BIGINT[],
+               %(key)b::BYTEA[], %(headers)s::TEXT[], %(payload)b::BYTEA[]
+           ) WITH ORDINALITY
+        AS told (provider, event_id, kind, ordering_key, event, state,
+                 topic, partition, "offset", key, headers, payload, place)
+)
+INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at,
+                   topic, partition, "offset", key, headers, payload, wakeup)
+SELECT provider, event_id, kind, coalesce(aliases.ordering_key, arrived.ordering_key), event::JSONB, state,
+       CASE WHEN state = 'ignored' THEN now() END,
+       topic, partition, "offset", key, headers::JSONB, payload, nextval('wakeups')
+  FROM arrived
+  LEFT JOIN aliases ON aliases.alias = arrived.ordering_key
+ ORDER BY place
+    ON CONFLICT (provider, event_id) DO NOTHING
+RETURNING id, wakeup, provider, CASE WHEN state = 'received' THEN ordering_key END
+"""
+
+_KNOWN = """
+SELECT event::TEXT
+  FROM inbox
+  JOIN unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
+"""
+
+_UNFINISHED = """
+SELECT count(*)
+  FROM (SELECT
+          FROM inbox
+         WHERE state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
+         LIMIT %(at_most)s) AS some
+"""

@@ -1,0 +1,62 @@
+"""The outbox: what is to go out on Kafka, written in the transaction that made it true."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from payments.ledger.database import Database
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """One message that is to go out."""
+
+    letter_id: int
+    topic: str
+    key: str
+    payload: bytes
+
+
+class Outbox:
+    """What waits to be sent, oldest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Hold the one right to send, so that the order of each key is kept; False where another relay holds it."""
+        with self._database.connection() as connection:
+            taken = connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY_LOCK,)).fetchone()
+            mine = bool(taken and taken[0])
+            try:
+                yield mine
+            finally:
+                if mine:
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY_LOCK,))
+
+    def waiting(self, limit: int) -> list[Letter]:
+        """Return the oldest letters, at most `limit`."""
+        return [
+            Letter(letter_id=row[0], topic=row[1], key=row[2], payload=row[3].encode())
+            for row in self._database.rows(_WAITING, {"limit": limit})
+        ]
+
+    def sent(self, letters: Sequence[Letter]) -> None:
+        """Forget letters that the broker has confirmed."""
+        self._database.run(_SENT, {"ids": [letter.letter_id for letter in letters]})
+
+
+_RELAY_LOCK = 7_217_309_312  # any number, the same for all relays
+
+_WAITING = """
+SELECT id, topic, key, payload::TEXT
+  FROM outbox
+ ORDER BY id
+ LIMIT %(limit)s
+"""
+
+_SENT = """
+DELETE FROM outbox
+ WHERE id = ANY (%(ids)s::BIGINT[])
+"""

@@ -1,0 +1,141 @@
+"""A settlement: everything that ends an event, in one statement under the claim's token, or nothing."""
+
+from typing import Any
+
+import msgspec
+
+from payments.failures import Failure
+from payments.ledger.books import payment_parameters
+from payments.ledger.claims import Claim, history
+from payments.ledger.database import Database, columns
+from payments.ledger.state import State
+from payments.payment import Entry, Payment
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The event has ended. `successor_id` is the next event of its payment, if one waits."""
+
+    successor_id: int | None
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """What the outbox is to send: JSON for a topic, keyed by the payment."""
+
+    topic: str
+    payload: bytes
+
+
+class Settlements:
+    """Ending an event."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def book(
+        self, claim: Claim, state: State, payment: Payment, entries: tuple[Entry, ...], news: Announcement
+    ) -> Ended | None:
+        """End the event as `state`, with its payment, its entries and the announcement. None: no longer ours."""
+        legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
+        told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
+        return _ended(self._database.row(_BOOK, told))
+
+    def close(self, claim: Claim, state: State) -> Ended | None:
+        """End the event as `state`, changing nothing else. None: no longer ours."""
+        return _ended(self._database.row(_CLOSE, claim.parameters() | {"state": state.value}))
+
+    def bury(self, claim: Claim, failure: Failure, news: Announcement) -> Ended | None:
+        """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours."""
+        told = {"reason": failure.code, "message": failure.message, "failure": history(claim, failure)}
+        return _ended(self._database.row(_BURY, claim.parameters() | told | _news(news)))
+
+
+_ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
+
+
+def _news(news: Announcement) -> dict[str, Any]:
+    return {"news_topic": news.topic, "news": news.payload.decode()}
+
+
+def _ended(row: tuple[Any, ...] | None) -> Ended | None:
+    return Ended(successor_id=row[0]) if row else None
+
+
+_SUCCESSOR = """
+SELECT (SELECT min(next.id)
+          FROM inbox AS next
+         WHERE next.ordering_key = %(ordering_key)s
+           AND next.id <> %(id)s
+           AND next.state IN ('received', 'retrying', 'waiting', 'verifying'))
+  FROM mine
+"""
+
+_END = """
+    UPDATE inbox
+       SET state = %(state)s::inbox_state,
+           lease_until = NULL,
+           finished_at = now()
+     WHERE id = %(id)s
+       AND token = %(token)s
+       AND state = 'processing'
+    RETURNING id, ordering_key
+"""
+
+_BOOK = f"""
+WITH mine AS ({_END}
+), payment AS (
+    INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,
+                          refunded_total_minor, refunds, disputes, authorization_id, capture_id, version)
+    SELECT ordering_key, %(provider)s, %(payment_id)s, %(status)s, %(currency)s, %(amount_minor)s, %(captured_minor)s,
+           %(refunded_total_minor)s, %(refunds)s::JSONB, %(disputes)s::JSONB, %(authorization_id)s, %(capture_id)s, 1
+      FROM mine
+        ON CONFLICT (ordering_key) DO UPDATE
+       SET status = excluded.status,
+           amount_minor = excluded.amount_minor,
+           captured_minor = excluded.captured_minor,
+           refunded_total_minor = excluded.refunded_total_minor,
+           refunds = excluded.refunds,
+           disputes = excluded.disputes,
+           authorization_id = excluded.authorization_id,
+           capture_id = excluded.capture_id,
+           version = payments.version + 1,
+           updated_at = now()
+), booked AS (
+    INSERT INTO entries (ordering_key, leg, account, amount_minor, currency, inbox_id)
+    SELECT ordering_key, leg, account, amount_minor, currency, id
+      FROM mine
+     CROSS JOIN unnest(%(legs)s::TEXT[], %(accounts)s::TEXT[], %(amounts_minor)s::BIGINT[], %(currencies)s::TEXT[])
+        AS entry (leg, account, amount_minor, currency)
+), announced AS (
+    INSERT INTO outbox (topic, key, payload)
+    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
+      FROM mine
+)
+{_SUCCESSOR}"""  # noqa: S608 - put together from constants
+
+_CLOSE = f"""
+WITH mine AS ({_END})
+{_SUCCESSOR}"""
+
+_BURY = f"""
+WITH mine AS (
+    UPDATE inbox
+       SET state = 'dead',
+           lease_until = NULL,
+           finished_at = now(),
+           failures = failures || %(failure)s::JSONB
+     WHERE id = %(id)s
+       AND token = %(token)s
+       AND state = 'processing'
+    RETURNING *
+), buried AS (
+    INSERT INTO dead_letters (inbox_id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
+                              payload, reason, message, failures)
+    SELECT id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
+           payload, %(reason)s, %(message)s, failures
+      FROM mine
+), announced AS (
+    INSERT INTO outbox (topic, key, payload)
+    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
+      FROM mine
+)
+{_SUCCESSOR}"""  # noqa: S608 - put together from constants

@@ -1,0 +1,91 @@
+"""What the sweeper finds: claims whose worker is gone, and events whose wake-up call got lost."""
+
+from payments.ledger.database import Database
+from payments.ledger.inbox import Wakeup, wakeup
+
+
+class Sweeps:
+    """The sweeper's statements, and the slots that keep two beats from doing the same work."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take_slot(self, name: str, interval_seconds: float) -> bool:
+        """Return whether the tick `name` is ours: it is given once in `interval_seconds`, whoever asks."""
+        return bool(self._database.run(_TAKE_SLOT, {"name": name, "interval_seconds": interval_seconds}))
+
+    def free_expired(self) -> int:
+        """Give back the events whose lease has ended, due at once; return how many."""
+        return self._database.run(_FREE_EXPIRED)
+
+    def lost(self, provider: str, watermark: int | None, grace_seconds: float, limit: int) -> list[Wakeup]:
+        """Return new wake-ups for due events of `provider` that no message is under way for, oldest first.
+
+        `watermark` is the number of the oldest message still queued: an earlier number has left the queue, so if its
+        event is still due `grace_seconds` later, its message is lost. None: the queue is empty.
+        """
+        told = {"provider": provider, "watermark": watermark, "grace_seconds": grace_seconds, "limit": limit}
+        return sorted(map(wakeup, self._database.rows(_LOST, told)), key=lambda found: found.number)
+
+    def wake(self, inbox_id: int) -> Wakeup | None:
+        """Return a new wake-up for one unfinished row, or None where it is at work or has ended."""
+        row = self._database.row(_WAKE, {"id": inbox_id})
+        return wakeup(row) if row else None
+
+
+_TAKE_SLOT = """
+INSERT INTO beat_slots AS slot (name, taken_at)
+VALUES (%(name)s, now())
+    ON CONFLICT (name) DO UPDATE
+   SET taken_at = now()
+ WHERE slot.taken_at <= now() - make_interval(secs => %(interval_seconds)s)
+"""
+
+_FREE_EXPIRED = """
+UPDATE inbox
+   SET state = 'retrying',
+       lease_until = NULL,
+       due_at = '-infinity',
+       woken_at = '-infinity',
+       failures = failures || jsonb_build_array(jsonb_build_object(
+           'attempt', attempts, 'type', 'LeaseExpired', 'code', 'lease_expired', 'service', 'payferry',
+           'operation', 'sweep', 'message', 'the worker did not answer before its lease ended', 'at', now()))
+ WHERE state = 'processing'
+   AND lease_until < now()
+"""
+
+_LOST = """
+WITH lost AS (
+    SELECT id
+      FROM inbox AS mine
+     WHERE provider = %(provider)s
+       AND state IN ('received', 'retrying', 'waiting', 'verifying')
+       AND (%(watermark)s::BIGINT IS NULL OR wakeup < %(watermark)s)
+       AND greatest(due_at, woken_at) < now() - make_interval(secs => %(grace_seconds)s)
+       AND NOT EXISTS (
+               SELECT
+                 FROM inbox AS earlier
+                WHERE earlier.ordering_key = mine.ordering_key
+                  AND earlier.id < mine.id
+                  AND earlier.yielding_since IS NULL
+                  AND earlier.state IN ('received', 'processing', 'retrying', 'waiting', 'verifying'))
+     ORDER BY wakeup
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE inbox
+   SET wakeup = nextval('wakeups'),
+       woken_at = now()
+  FROM lost
+ WHERE inbox.id = lost.id
+RETURNING inbox.id, inbox.wakeup, inbox.provider, inbox.ordering_key
+"""
+
+_WAKE = """
+UPDATE inbox
+   SET wakeup = nextval('wakeups'),
+       woken_at = now()
+ WHERE id = %(id)s
+   AND state IN ('received', 'retrying', 'waiting', 'verifying')
+RETURNING id, wakeup, provider, ordering_key
+"""

@@ -1,0 +1,41 @@
+"""Every log event that Payferry writes: its level, and what it means. No field ever holds personal data."""
+
+from collections.abc import Callable
+from typing import Any
+
+LOG_EVENTS: dict[str, tuple[str, str]] = {
+    "bridge_started": ("info", "The bridge has joined its group."),
+    "bridge_stopped": ("info", "The bridge has left its group; everything it took is stored and committed."),
+    "bridge_partitions_assigned": ("info", "These partitions are ours from now on."),
+    "bridge_partitions_revoked": ("info", "These partitions go to another bridge; nothing of them is in flight."),
+    "bridge_partitions_lost": ("warning", "The group went on without us; what was not committed comes to another."),
+    "bridge_commit_refused": ("warning", "The group refused a commit. The records come again and are known."),
+    "bridge_topic_missing": ("warning", "The topic does not exist yet. The bridge waits for it."),
+    "bridge_batch_taken": ("debug", "A batch of records is stored, its workers woken, its offsets committed."),
+    "bridge_paused": ("warning", "The bridge takes nothing for now, for the reason given, and keeps its membership."),
+    "bridge_resumed": ("info", "The bridge goes on."),
+    "kafka_error": ("warning", "librdkafka tells of a fault. It goes on trying by itself unless it is fatal."),
+    "kafka_away": ("warning", "The brokers do not answer. Tried again."),
+    "database_away": ("warning", "PostgreSQL does not answer. Tried again; nothing is taken from Kafka meanwhile."),
+    "record_buried": ("warning", "A record could not be taken in; it is in the dead letters with its bytes."),
+    "wakeups_unsent": ("warning", "Redis does not answer. The events are stored; the sweeper will wake the workers."),
+    "payment_worked_off": ("info", "Work on one event has ended in the way named by `ending`."),
+    "work_swept_up": ("warning", "The sweeper freed claims of dead workers, or sent lost wake-ups again."),
+    "sweep_skipped": ("warning", "The sweeper could not look: a server is away. It looks again at the next tick."),
+    "relay_started": ("info", "The relay sends the outbox."),
+    "relay_stopped": ("info", "The relay has stopped."),
+    "relay_failed": ("warning", "The outbox could not be sent. Tried again; nothing is lost."),
+    "sandbox_started": ("info", "The provider sandbox serves."),
+}
+
+Tell = Callable[..., None]
+
+
+def teller(logger: Any) -> Tell:  # noqa: ANN401 - any logger with a method for each level
+    """Return a function that writes the event of a name at its level. An unknown name is a bug: KeyError."""
+
+    def tell(name: str, **fields: object) -> None:
+        level, _meaning = LOG_EVENTS[name]
+        getattr(logger, level)(name, **fields)
+
+    return tell

@@ -1,0 +1,118 @@
+"""Sending wake-up calls to the workers, and seeing how far they have come.
+
+A wake-up is a Celery message that names an inbox row. Losing one costs seconds, and a second one finds nothing to do.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import msgspec
+from kombu.exceptions import OperationalError
+
+from payments.failures import Transient
+
+NUMBER_HEADER = "wakeup"
+_READABLE_WITHIN = 20  # messages looked at from the old end of the queue to find one of ours
+
+
+class Call(Protocol):
+    """What a wake-up needs to be: which row, under which number, and what Flower may show."""
+
+    @property
+    def inbox_id(self) -> int: ...  # noqa: D102 - see the class
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def payment_id(self) -> str: ...  # noqa: D102
+
+
+class QueueAway(Transient):
+    """Redis does not answer. The calls may or may not have been queued; the sweeper will know."""
+
+
+class Wakeups:
+    """The queues of one Celery app. `task` is the name of the task that works off one inbox row."""
+
+    def __init__(self, app: Any, task: str, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: ANN401 - untyped
+        self._app = app
+        self._task = task
+        self._clock = clock
+        self._away_until = 0.0
+
+    def send(self, calls: Sequence[Call], delay_seconds: float | None = None) -> None:
+        """Queue one message for each of `calls`, in one round trip for a few hundred.
+
+        Raises QueueAway. After one failure the queue is left alone for a moment, so that a frozen Redis does not
+        cost every batch its whole timeout.
+        """
+        if not calls:
+            return
+        if self._clock() < self._away_until:
+            raise QueueAway("Redis did not answer a moment ago", code="queue_away", service="redis")
+        try:
+            self._publish(calls, delay_seconds)
+        except self._errors as error:
+            self._away_until = self._clock() + _PAUSE_SECONDS
+            raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="send") from error
+
+    def watermark(self, queue: str) -> int | None:
+        """Return the number of the oldest message in `queue`; None where it holds none of ours.
+
+        Raises QueueAway.
+        """
+        try:
+            with self._app.connection_or_acquire() as connection:
+                oldest_last = connection.default_channel.client.lrange(queue, -_READABLE_WITHIN, -1)
+        except self._errors as error:
+            raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="look") from error
+        numbers = (_number(message) for message in reversed(oldest_last))
+        return next((number for number in numbers if number is not None), None)
+
+    def _publish(self, calls: Sequence[Call], delay_seconds: float | None) -> None:
+        with self._app.producer_or_acquire() as producer, producer.batch(max_size=_ROUND_TRIP) as batch:
+            for call in calls:
+                self._publish_one(batch, call, delay_seconds)
+
+    def _publish_one(self, producer: Any, call: Call, delay_seconds: float | None) -> None:  # noqa: ANN401 - untyped
+        told = {"inbox_id": call.inbox_id, "provider": call.provider, "payment_id": call.payment_id}
+        message = self._app.amqp.as_task_v2(
+            f"{call.inbox_id}-{call.number}", self._task, args=(), kwargs=told, countdown=delay_seconds
+        )
+        producer.publish(
+            message.body,
+            exchange="",
+            routing_key=f"payments.{call.provider}",
+            serializer="json",
+            headers={**message.headers, NUMBER_HEADER: call.number},
+            **message.properties,
+        )
+
+    @cached_property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the transport raises when its server is away."""
+        transport = self._app.connection_for_write().transport
+        return (OperationalError, OSError, *transport.connection_errors, *transport.channel_errors)
+
+
+_ROUND_TRIP = 500  # messages of one pipeline
+_PAUSE_SECONDS = 1.0
+
+
+class _Message(msgspec.Struct):
+    headers: dict[str, Any]
+
+
+_DECODER = msgspec.json.Decoder(_Message)
+
+
+def _number(message: bytes) -> int | None:
+    """Return the number in a queued message, or None where it is not one of ours."""
+    try:
+        number = _DECODER.decode(message).headers.get(NUMBER_HEADER)
+    except msgspec.MsgspecError:
+        return None
+    return number if isinstance(number, int) else None

@@ -1,0 +1,166 @@
+"""The one place where things are put together. Call it after fork: what it builds holds sockets and threads."""
+
+from typing import Any
+
+import structlog
+
+from config.celery import PROCESS_TASK
+from config.settings import Settings
+from payments.event import Provider
+from payments.flows.desk import Desk, WorkPolicy
+from payments.flows.intake import Intake
+from payments.gateway.client import ClientPolicy
+from payments.gateway.endpoint import Endpoint
+from payments.gateway.gateways import build_gateways
+from payments.ledger.census import Census
+from payments.ledger.claims import Claims
+from payments.ledger.database import Database, DatabasePolicy
+from payments.ledger.dead_letters import DeadLetters
+from payments.ledger.inbox import Inbox
+from payments.ledger.outbox import Outbox
+from payments.ledger.settlements import Settlements
+from payments.ledger.sweeps import Sweeps
+from payments.log_events import Tell, teller
+from payments.queue.wakeups import Wakeups
+from payments.resilience.backoff import Backoff
+from payments.streams.consumer import Position, StreamConsumer
+from payments.streams.kafka import KafkaAccess
+from payments.streams.publisher import StreamPublisher
+
+
+class Wiring:
+    """Builds, from one process' settings, what that process needs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.tell: Tell = teller(structlog.get_logger())
+        self.database = build_database(settings)
+
+    def desk(self, app: Any) -> Desk:  # noqa: ANN401 - Celery is untyped
+        """Return a worker's tools; `app` is its Celery app."""
+        return Desk(
+            claims=Claims(self.database),
+            settlements=Settlements(self.database),
+            sweeps=Sweeps(self.database),
+            wakeups=Wakeups(app, PROCESS_TASK),
+            gateways=build_gateways(endpoints(self.settings), client_policy(self.settings)),
+            policy=work_policy(self.settings),
+            events_topic=self.settings.kafka.events_topic,
+            dead_letter_topic=self.settings.kafka.dead_letter_topic,
+            tell=self.tell,
+        )
+
+    def intake(self, app: Any) -> Intake:  # noqa: ANN401 - Celery is untyped
+        """Return what the bridge hands its batches to."""
+        return Intake(
+            self.inbox(),
+            DeadLetters(self.database),
+            Wakeups(app, PROCESS_TASK),
+            max_bytes=self.settings.bridge.max_event_bytes,
+            dead_letter_topic=self.settings.kafka.dead_letter_topic,
+            tell=self.tell,
+        )
+
+    def inbox(self) -> Inbox:
+        """Return the inbox."""
+        return Inbox(self.database)
+
+    def outbox(self) -> Outbox:
+        """Return the outbox."""
+        return Outbox(self.database)
+
+    def census(self) -> Census:
+        """Return what counts and lists."""
+        return Census(self.database)
+
+    def consumer(self) -> StreamConsumer:
+        """Return a member of the bridges' group."""
+        return StreamConsumer(kafka_access(self.settings), position(self.settings), self.tell)
+
+    def publisher(self) -> StreamPublisher:
+        """Return a producer."""
+        return StreamPublisher(kafka_access(self.settings))
+
+
+def build_database(settings: Settings) -> Database:
+    """Return a pool of connections to the ledger."""
+    told = settings.database
+    return Database(
+        told.url,
+        DatabasePolicy(
+            pool_size=told.pool_size,
+            connect_timeout_seconds=told.connect_timeout_seconds,
+            statement_timeout_ms=told.statement_timeout_ms,
+        ),
+    )
+
+
+def kafka_access(settings: Settings) -> KafkaAccess:
+    """Return how to reach the brokers."""
+    told = settings.kafka
+    return KafkaAccess(
+        bootstrap_servers=told.bootstrap_servers,
+        ssl=told.ssl,
+        ssl_ca_location=told.ssl_ca_location,
+        ssl_certificate_location=told.ssl_certificate_location,
+        ssl_key_location=told.ssl_key_location,
+        sasl_mechanism=told.sasl_mechanism,
+        sasl_username=told.sasl_username,
+        sasl_password=told.sasl_password.get_secret_value() if told.sasl_password else None,
+    )
+
+
+def position(settings: Settings) -> Position:
+    """Return what a bridge reads, and from where."""
+    told = settings.kafka
+    return Position(
+        topic=told.topic,
+        group_id=told.group_id,
+        group_instance_id=told.group_instance_id,
+        session_timeout_ms=told.session_timeout_ms,
+        on_new_group=told.on_new_group,
+        on_lost_offset=told.on_lost_offset,
+    )
+
+
+def work_policy(settings: Settings) -> WorkPolicy:
+    """Return the rules of work."""
+    told = settings.work
+    two_calls_seconds = 2 * settings.gateway.total_timeout_seconds
+    return WorkPolicy(
+        most_attempts=1 + told.max_retries,
+        backoff=Backoff(base_seconds=told.backoff_base_seconds, cap_seconds=told.backoff_cap_seconds),
+        lease_seconds=told.lease_seconds,
+        line_seconds=max(0.0, told.soft_time_limit_seconds - two_calls_seconds),
+        out_of_order_wait_seconds=told.out_of_order_wait_seconds,
+        out_of_order_window_seconds=told.out_of_order_window_seconds,
+        sweep_interval_seconds=told.sweep_interval_seconds,
+        sweep_grace_seconds=told.sweep_grace_seconds,
+        sweep_batch_size=told.sweep_batch_size,
+    )
+
+
+def client_policy(settings: Settings) -> ClientPolicy:
+    """Return how long a provider may take."""
+    told = settings.gateway
+    return ClientPolicy(
+        connect_timeout_seconds=told.connect_timeout_seconds,
+        read_timeout_seconds=told.total_timeout_seconds,
+        total_timeout_seconds=told.total_timeout_seconds,
+        max_connections=told.max_connections,
+    )
+
+
+def endpoints(settings: Settings) -> dict[Provider, Endpoint]:
+    """Return where each provider is; the sandbox plays those that are not named."""
+    told = settings.gateway
+    named = {
+        Provider.STRIPE: (told.stripe_base_url, told.stripe_api_key),
+        Provider.RAZORPAY: (told.razorpay_base_url, told.razorpay_api_key),
+        Provider.PAYPAL: (told.paypal_base_url, told.paypal_api_key),
+        Provider.CANONICAL: (told.canonical_base_url, told.canonical_api_key),
+    }
+    return {
+        provider: Endpoint(base_url=url or sandbox_base_url(told.sandbox_url, provider), api_key=key.get_secret_value())
+        for provider, (url, key) in named.items()
+    }

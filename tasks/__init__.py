@@ -1,0 +1,1 @@
+"""Celery tasks: thin. Each calls one flow and acts on its ending."""

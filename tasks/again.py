@@ -1,0 +1,32 @@
+"""Celery's autoretry, with our own delay."""
+
+from random import uniform
+from typing import Any
+
+from celery import Task
+
+from payments.failures import Transient
+
+
+class Again(Transient):
+    """The event is due again in `delay_seconds`. The inbox says so too, so a lost retry message does no harm."""
+
+    def __init__(self, code: str, delay_seconds: float) -> None:
+        super().__init__("tried again later", code=code, operation="process")
+        self.delay_seconds = delay_seconds
+
+
+class RetryingTask(Task):  # type: ignore[misc]  # Celery is untyped
+    """A task that Celery retries on every Transient failure, for as long as the ledger says that it is worth it.
+
+    How often is counted in the ledger, at the claim, where the death of a worker cannot forget it.
+    """
+
+    autoretry_for = (Transient,)
+    max_retries = None
+    abstract = True
+
+    def retry(self, *args: Any, exc: Exception | None = None, **options: Any) -> Any:  # noqa: ANN401 - Celery's own
+        """Retry after the delay that `exc` names; where the ledger or the queue is away, after a few seconds."""
+        options["countdown"] = exc.delay_seconds if isinstance(exc, Again) else uniform(1.0, 3.0)  # noqa: S311 - a jitter
+        return super().retry(*args, exc=exc, **options)

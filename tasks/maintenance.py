@@ -1,0 +1,19 @@
+"""The tasks that beat sends."""
+
+from celery import shared_task
+
+from config.celery import SWEEP_TASK
+from payments.failures import Transient
+from payments.flows.sweep import sweep
+from tasks.desk import desk
+
+
+@shared_task(name=SWEEP_TASK)
+def sweep_up() -> dict[str, int] | None:
+    """Put lost work back on its way; None where another worker has this tick, or a server is away until the next."""
+    try:
+        swept = sweep(desk())
+    except Transient as away:
+        desk().tell("sweep_skipped", code=away.code)
+        return None
+    return {"freed": swept.freed, "woken": swept.woken} if swept else None

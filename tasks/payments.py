@@ -1,0 +1,24 @@
+"""The task that works off one payment event."""
+
+from typing import Any
+
+from celery import shared_task
+
+from config.celery import PROCESS_TASK
+from payments.flows.ending import RetryLater, Waiting, name_of
+from payments.flows.process import process
+from tasks.again import Again, RetryingTask
+from tasks.desk import desk
+
+
+@shared_task(name=PROCESS_TASK, base=RetryingTask)
+def process_payment(*, inbox_id: int, provider: str, payment_id: str) -> dict[str, Any]:
+    """Work off inbox row `inbox_id`. `provider` and `payment_id` are there for the reader of Flower."""
+    ending = process(desk(), inbox_id)
+    match ending:
+        case RetryLater():
+            raise Again(ending.code, ending.delay_seconds)
+        case Waiting():
+            raise Again("out_of_order", ending.delay_seconds)
+        case _:
+            return {"provider": provider, "payment_id": payment_id, "ending": name_of(ending)}
