@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from config.settings import Settings
 
@@ -25,7 +25,7 @@ def _messages() -> dict[str, Any]:
         "accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
-        "task_queues": [Queue(name) for name in QUEUES],
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         "task_default_queue": MAINTENANCE_QUEUE,
         "task_create_missing_queues": False,
         "task_routes": {"maintenance.*": {"queue": MAINTENANCE_QUEUE}, "dead_letters.*": {"queue": DEAD_LETTER_QUEUE}},
@@ -45,6 +45,7 @@ def _work(settings: Settings) -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": False,
         "task_soft_time_limit": settings.work.soft_time_limit_seconds,
         "task_time_limit": settings.work.time_limit_seconds,
+        "worker_concurrency": settings.work.concurrency,
         "worker_prefetch_multiplier": 4,  # wake-ups are cheap, and a lost one is sent again
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # the fencing token guards the twin
         "worker_soft_shutdown_timeout": 3.0,

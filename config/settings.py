@@ -141,6 +141,9 @@ class BridgeSettings(Group):
 class WorkSettings(Group):
     """How workers take, limit and retry their work."""
 
+    concurrency: int = _env(
+        "WORKER_CONCURRENCY", default=4, ge=1, le=1000, about="How many payments one worker works on at a time."
+    )
     soft_time_limit_seconds: float = _env(
         "TASK_SOFT_TIME_LIMIT_SECONDS", default=8.0, gt=0, about="After this long a task is told to end."
     )
@@ -233,6 +236,29 @@ class LogSettings(Group):
     form: Literal["console", "json"] = _env("LOG_FORMAT", default="console", about="For people or for machines.")
 
 
+class FlowerSettings(Group):
+    """Flower, which shows workers and tasks to a person."""
+
+    address: str = _env("FLOWER_ADDRESS", default="127.0.0.1", about="The address that Flower listens on.")
+    port: int = _env("FLOWER_PORT", default=5555, ge=0, le=65535, about="The port that Flower listens on.")
+    basic_auth: SecretStr | None = _env(
+        "FLOWER_BASIC_AUTH",
+        default=None,
+        about="user:password[,user:password…]. Empty: a random password, printed when Flower starts.",
+    )
+
+
+class ProcessSettings(Group):
+    """What a process is called, and where it says that it is ready."""
+
+    name: str = _env("PROCESS_NAME", default="payferry", about="The name of this process, unique on its machine.")
+    ready_dir: str = _env(
+        "PAYFERRY_READY_DIR",
+        default="",
+        about="A folder in which each process makes a file of its name once it is ready. Empty: none.",
+    )
+
+
 class Settings:
     """All groups, read once."""
 
@@ -244,6 +270,8 @@ class Settings:
         self.work = WorkSettings()
         self.gateway = GatewaySettings()
         self.log = LogSettings()
+        self.flower = FlowerSettings()
+        self.process = ProcessSettings()
 
 
 GROUPS: tuple[type[Group], ...] = (
@@ -254,6 +282,8 @@ GROUPS: tuple[type[Group], ...] = (
     WorkSettings,
     GatewaySettings,
     LogSettings,
+    FlowerSettings,
+    ProcessSettings,
 )
 
 

@@ -160,7 +160,9 @@ def endpoints(settings: Settings) -> dict[Provider, Endpoint]:
         Provider.PAYPAL: (told.paypal_base_url, told.paypal_api_key),
         Provider.CANONICAL: (told.canonical_base_url, told.canonical_api_key),
     }
+    places = {provider: (url or told.sandbox_url, key) for provider, (url, key) in named.items()}
     return {
-        provider: Endpoint(base_url=url or sandbox_base_url(told.sandbox_url, provider), api_key=key.get_secret_value())
-        for provider, (url, key) in named.items()
+        provider: Endpoint(base_url=url, api_key=key.get_secret_value())
+        for provider, (url, key) in places.items()
+        if url
     }

@@ -16,7 +16,7 @@ class Again(Transient):
         self.delay_seconds = delay_seconds
 
 
-class RetryingTask(Task):  # type: ignore[misc]  # Celery is untyped
+class RetryingTask(Task):
     """A task that Celery retries on every Transient failure, for as long as the ledger says that it is worth it.
 
     How often is counted in the ledger, at the claim, where the death of a worker cannot forget it.

@@ -1,11 +1,12 @@
 """The Celery app: `celery -A workers.app worker`, `beat`, `flower`."""
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_ready
 
 from config.celery import celery_options
 from config.settings import load_settings
 from workers.logs import configure_logs
+from workers.readiness import announce_ready
 
 app = Celery("payferry", set_as_current=True)
 app.add_defaults(lambda: celery_options(load_settings()))
@@ -14,3 +15,9 @@ app.add_defaults(lambda: celery_options(load_settings()))
 @setup_logging.connect
 def _configure_logs(**_told: object) -> None:
     configure_logs(load_settings().log)
+
+
+@worker_ready.connect
+@beat_init.connect
+def _announce_ready(**_told: object) -> None:
+    announce_ready(load_settings().process)

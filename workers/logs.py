@@ -2,11 +2,15 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from config.settings import LogSettings
+
+
+_NOISY = ("httpx", "kombu", "alembic", "celery.app.trace", "celery.worker.strategy", "celery.beat", "tornado.access")
 
 
 def configure_logs(settings: LogSettings) -> None:
@@ -29,7 +33,7 @@ def configure_logs(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for noisy in ("httpx", "httpcore", "kombu", "amqp", "celery.app.trace", "celery.worker.strategy"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they say a line for every payment, or every byte
 
 
@@ -39,7 +43,7 @@ def _renderer(settings: LogSettings) -> Any:  # noqa: ANN401 - a structlog proce
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
-def _strip(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _strip(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out what the standard library's formatter adds for itself."""
     event.pop("_record", None)
     event.pop("_from_structlog", None)

@@ -4,7 +4,7 @@ import uuid
 
 import msgspec
 
-from payments.failures import RuleBroken
+from payments.failures import RuleBroken, Unavailable
 from payments.flows.desk import Desk
 from payments.gateway.result import Answer, Charge, Verdict
 from payments.ledger.claims import Claim
@@ -40,7 +40,9 @@ def idempotency_key(ordering_key: str, step: Step) -> str:
 
 
 def _ask(desk: Desk, payment: Payment, step: Step) -> Answer:
-    gateway = desk.gateways[payment.provider]
+    gateway = desk.gateways.get(payment.provider)
+    if gateway is None:
+        raise Unavailable("this provider has no base URL", code="gateway_not_configured", service=payment.provider)
     charge = Charge(
         payment_id=payment.payment_id,
         amount_minor=payment.amount_minor,

@@ -1,6 +1,6 @@
 """Counting and listing, for status and reconciliation. Reads only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from payments.ledger.database import Database, columns
@@ -49,6 +49,14 @@ class Census:
         """Yield `ordering_key, captured_minor, currency, acted` of each payment; `acted` says that we captured it."""
         for row in self._database.rows(_CAPTURES):
             yield {"ordering_key": row[0], "captured_minor": row[1], "currency": row[2], "acted": row[3]}
+
+    def ordering_keys(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the ordering keys of payments by their other names, `provider:id`, where they have any."""
+        return {row[0]: row[1] for row in self._database.rows(_ORDERING_KEYS, {"names": list(names)})}
+
+    def unfinished_keys(self) -> set[str]:
+        """Return the ordering keys of payments with events that have not ended."""
+        return {row[0] for row in self._database.rows(_UNFINISHED_KEYS)}
 
     def _one(self, statement: str) -> Any:  # noqa: ANN401 - whatever the one column holds
         row = self._database.row(statement)
@@ -107,6 +115,18 @@ HAVING coalesce(sum(entries.amount_minor) FILTER (WHERE leg = 'capture/debit'), 
        <> greatest(refunded_total_minor,
                    (SELECT coalesce(sum(told.amount::BIGINT), 0) FROM jsonb_each_text(refunds) AS told (id, amount)))
     OR bool_or(entries.currency <> payments.currency)
+"""
+
+_ORDERING_KEYS = """
+SELECT alias, ordering_key
+  FROM aliases
+ WHERE alias = ANY (%(names)s::TEXT[])
+"""
+
+_UNFINISHED_KEYS = """
+SELECT DISTINCT ordering_key
+  FROM inbox
+ WHERE state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
 """
 
 _CAPTURES = """

@@ -151,5 +151,5 @@ SELECT count(*)
   FROM (SELECT
           FROM inbox
          WHERE state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
-         LIMIT %(at_most)s) AS some
+         LIMIT %(at_most)s) AS counted
 """

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 
 from payments.failures import Transient
 
@@ -73,9 +73,9 @@ class Wakeups:
         return next((number for number in numbers if number is not None), None)
 
     def _publish(self, calls: Sequence[Call], delay_seconds: float | None) -> None:
-        with self._app.producer_or_acquire() as producer, producer.batch(max_size=_ROUND_TRIP) as batch:
+        with self._app.producer_or_acquire() as producer, producer.batch(max_size=_ROUND_TRIP):
             for call in calls:
-                self._publish_one(batch, call, delay_seconds)
+                self._publish_one(producer, call, delay_seconds)
 
     def _publish_one(self, producer: Any, call: Call, delay_seconds: float | None) -> None:  # noqa: ANN401 - untyped
         told = {"inbox_id": call.inbox_id, "provider": call.provider, "payment_id": call.payment_id}
@@ -95,7 +95,7 @@ class Wakeups:
     def _errors(self) -> tuple[type[Exception], ...]:
         """What the transport raises when its server is away."""
         transport = self._app.connection_for_write().transport
-        return (OperationalError, OSError, *transport.connection_errors, *transport.channel_errors)
+        return (OperationalError, BatchPublishError, OSError, *transport.connection_errors, *transport.channel_errors)
 
 
 _ROUND_TRIP = 500  # messages of one pipeline

@@ -90,7 +90,7 @@ class StreamConsumer:
         for message in messages:
             if error := message.error():
                 self._raise_for(error)
-        return [_record(message) for message in messages if message.error() is None]
+        return [record_of(message) for message in messages if message.error() is None]
 
     def _raise_for(self, error: KafkaError) -> None:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's public code, so spelled
@@ -156,7 +156,8 @@ class StreamConsumer:
         )
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
+    """Return the record that librdkafka delivered."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None

@@ -1,0 +1,143 @@
+"""One HTTP client for a whole process: it sends a request once, and names what became of it."""
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+
+from payments.failures import Failure, OutcomeUnknown, Refused, Unavailable, Unreachable
+from payments.gateway.transport import Limit, PooledTransport
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPolicy:
+    """What one exchange may cost. `total_timeout_seconds` also bounds a server that drips its answer."""
+
+    connect_timeout_seconds: float = 2.0
+    read_timeout_seconds: float = 10.0
+    total_timeout_seconds: float = 15.0
+    max_connections: int = 100
+    max_response_bytes: int = 1 << 20
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request, ready to be sent. `service` and `operation` name it in failures."""
+
+    service: str
+    operation: str
+    method: str
+    url: httpx.URL
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+    @property
+    def where(self) -> dict[str, str]:
+        """Where a failure of this call happened, as the failure tree wants it."""
+        return {"service": self.service, "operation": self.operation}
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the request only asks, so that a lost answer leaves nothing in doubt."""
+        return self.method == "GET"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came back, whole."""
+
+    call: Call
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the provider did as asked."""
+        return 200 <= self.status <= 299  # noqa: PLR2004  # RFC 9110, section 15.3
+
+
+class Client:
+    """Sends calls over one pool of connections. Safe to share between threads or greenlets, not over a fork.
+
+    It goes to the transport directly: `httpx.Client` would add redirects, cookies and a log line, none of them wanted,
+    and a quarter of the CPU time of an exchange (0.52 ms against 0.39 ms, measured).
+    """
+
+    def __init__(
+        self, policy: ClientPolicy, transport: httpx.BaseTransport, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = policy
+        self._transport = transport
+        self._monotonic = monotonic
+
+    def exchange(self, call: Call) -> Reply:
+        """Send the call once and return the answer, whatever its status.
+
+        Raises Unreachable where nothing was sent, Refused where our request cannot be sent at all, and where the answer
+        was lost OutcomeUnknown, or Unavailable for a call that only asks. No failure quotes what was sent or received.
+        """
+        ends_at = self._monotonic() + self._policy.total_timeout_seconds
+        try:
+            response = self._transport.handle_request(self._request(call, ends_at))
+            try:
+                return Reply(call, response.status_code, response.headers, self._body(call, response, ends_at))
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise failure_of_transport(call, error) from None  # its text may quote the request
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _request(self, call: Call, ends_at: float) -> httpx.Request:
+        policy = self._policy
+        timeouts = {
+            "connect": Limit.of(policy.connect_timeout_seconds, ends_at),
+            "pool": policy.connect_timeout_seconds,
+            "read": Limit.of(policy.read_timeout_seconds, ends_at),
+            "write": Limit.of(policy.read_timeout_seconds, ends_at),
+        }
+        return httpx.Request(
+            call.method, call.url, headers=call.headers, content=call.body, extensions={"timeout": timeouts}
+        )
+
+    def _body(self, call: Call, response: httpx.Response, ends_at: float) -> bytes:
+        """Return the whole body, within the size and the time that the policy allows."""
+        limit = self._policy.max_response_bytes
+        if int(response.headers.get("content-length", "0")) > limit:
+            raise lost(call, "the answer is too large", "answer_too_large")
+        body = bytearray()
+        for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport gives a sync stream
+            body += chunk
+            if len(body) > limit:
+                raise lost(call, "the answer is too large", "answer_too_large")
+            if self._monotonic() > ends_at:
+                raise lost(call, "the answer took too long", "timeout")
+        return bytes(body)
+
+
+def pooled_client(policy: ClientPolicy, *, secure: bool) -> Client:
+    """Return a client on a pool of its own. `secure` loads the certificates that https needs."""
+    context: ssl.SSLContext | None = httpx.create_ssl_context(trust_env=False) if secure else None
+    return Client(policy, PooledTransport(policy.max_connections, context))
+
+
+def failure_of_transport(call: Call, error: httpx.TransportError) -> Failure:
+    """Return what it means that no answer came. What is not known for certain to be unsent may have been done."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
+        code = "connect_timeout" if isinstance(error, httpx.TimeoutException) else "unreachable"
+        return Unreachable("no connection was made", code=code, **call.where)
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+        return Refused("the request cannot be sent", code="unsendable", **call.where)
+    if isinstance(error, httpx.TimeoutException):
+        return lost(call, "no answer came in time", "timeout")
+    return lost(call, "the connection broke before the answer", "connection_lost")
+
+
+def lost(call: Call, message: str, code: str) -> Failure:
+    """Return the failure of a call whose answer did not arrive, or cannot be read."""
+    kind = Unavailable if call.changes_nothing else OutcomeUnknown
+    return kind(message, code=code, **call.where)

@@ -1,0 +1,1 @@
+"""What runs: the processes of Payferry and the commands that start them."""

@@ -1,0 +1,121 @@
+"""`payferry check`: whether everything that is set is also there."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import httpx
+import psycopg
+import redis
+import typer
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from config.settings import Settings, load_settings
+from payments.wiring import endpoints, kafka_access
+from workers.cli.console import answer_console, print_json
+from workers.logs import configure_logs
+
+_SECONDS = 5.0
+_VERSION = "0001"
+
+Finding = tuple[str, str | None]
+"""What was tried, and what is wrong with it; None: nothing."""
+
+
+def check(*, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Try every configured server and setting, and say in plain words what is wrong. Exits 1 where something is."""
+    settings = load_settings()
+    configure_logs(settings.log)
+    findings = dict(_findings(settings))
+    wrong = {name: reason for name, reason in findings.items() if reason is not None}
+    if json:
+        print_json({"ok": not wrong, "checks": findings})
+    else:
+        for name, reason in findings.items():
+            mark = "[red]wrong[/]" if reason else "[green]ok[/]   "
+            answer_console().print(f"{mark} {name}{f': {reason}' if reason else ''}", soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield "settings", None  # reading them has checked them
+    for name, ask in _CHECKS.items():
+        yield name, ask(settings)
+
+
+def _kafka(settings: Settings) -> str | None:
+    told = settings.kafka
+    if not told.bootstrap_servers:
+        return "KAFKA_BOOTSTRAP_SERVERS is not set; only `payferry up` starts a Kafka of its own"
+    try:
+        topics = AdminClient(kafka_access(settings).options()).list_topics(timeout=_SECONDS).topics
+    except KafkaException as error:
+        return (
+            f"no answer from {told.bootstrap_servers} ({error.args[0].name()}); is KAFKA_SSL or KAFKA_SASL_… missing?"
+        )
+    if told.topic not in topics:
+        return f"the brokers answer, but there is no topic {told.topic}; create it, or set KAFKA_TOPIC"
+    return None
+
+
+def _redis(settings: Settings) -> str | None:
+    if not settings.redis.url:
+        return "REDIS_URL (or CELERY_BROKER_URL) is not set; only `payferry up` starts a Valkey of its own"
+    try:
+        with redis.Redis.from_url(
+            settings.redis.url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+        ) as client:
+            return _redis_advice(client)
+    except (redis.RedisError, ValueError) as error:
+        return f"no answer: {error}"
+
+
+def _redis_advice(client: "redis.Redis") -> str | None:
+    """Return what would make Redis lose or refuse messages. The inbox survives it, at the price of time."""
+    try:
+        policy = str(client.config_get("maxmemory-policy").get("maxmemory-policy"))
+    except redis.ResponseError:
+        return None  # a hosted Redis may forbid CONFIG
+    if policy != "noeviction":
+        return f"maxmemory-policy is {policy}: queued messages can be evicted; set it to noeviction"
+    return None
+
+
+def _postgresql(settings: Settings) -> str | None:
+    if not settings.database.url:
+        return "DATABASE_URL is not set; only `payferry up` starts a PostgreSQL of its own"
+    try:
+        with psycopg.connect(settings.database.url, connect_timeout=int(_SECONDS)) as connection:
+            known = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+            version = known and known[0] and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.Error as error:
+        return f"no answer: {str(error).splitlines()[0]}"
+    if not version:
+        return "the database has no tables; run `payferry migrate`"
+    if version[0] != _VERSION:
+        return f"the tables are of version {version[0]}, this program's are {_VERSION}; run `payferry migrate`"
+    return None
+
+
+def _providers(settings: Settings) -> str | None:
+    places = endpoints(settings)
+    if not places:
+        return "no provider has a base URL; set STRIPE_BASE_URL …, or SANDBOX_URL for `payferry sandbox`"
+    silent = [f"{provider} at {place.base_url}" for provider, place in places.items() if not _listens(place.base_url)]
+    return f"no answer from {', '.join(silent)}" if silent else None
+
+
+def _listens(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+_CHECKS: dict[str, Callable[[Settings], str | None]] = {
+    "Kafka": _kafka,
+    "Redis": _redis,
+    "PostgreSQL": _postgresql,
+    "providers": _providers,
+}

@@ -1,0 +1,68 @@
+"""`payferry up` and `payferry demo`: everything on one machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.settings import load_settings
+from workers.cli.console import answer_console, error_console
+from workers.demo import Demo
+from workers.logs import configure_logs
+from workers.stack import Stack
+from workers.supervisor.output import ConsoleOutput, FolderOutput
+from workers.supervisor.stop_signals import StopSignals
+
+
+def up(
+    workers: Annotated[int, typer.Option(help="Celery workers to start.", min=0)] = 1,
+    bridges: Annotated[int, typer.Option(help="Bridges to start; more than partitions idle.", min=0)] = 1,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder in which the embedded servers keep their data. Default: a new one.")
+    ] = None,
+    latency_ms: Annotated[int, typer.Option(help="How long the sandbox takes for an answer.", min=0)] = 0,
+    *,
+    flower: Annotated[bool, typer.Option(help="Start Flower.")] = True,
+) -> None:
+    """Start every process of the Procfile, with embedded servers for those that the environment does not name.
+
+    Stops cleanly on Ctrl-C and SIGTERM, and leaves no process behind; a second signal hurries.
+    """
+    configure_logs(load_settings().log)
+    instances = {"worker": workers, "bridge": bridges, "flower": int(flower)}
+    output = ConsoleOutput(answer_console())
+    with Stack(output, instances=instances, data=data, latency_ms=latency_ms) as stack, StopSignals(stack.supervisor):
+        if stack.wait_ready():
+            _print_places(stack)
+            stack.supervisor.wait()
+
+
+def demo(
+    payments: Annotated[int, typer.Option(help="How many events to send through.", min=1)] = 500,
+    workers: Annotated[int, typer.Option(help="Celery workers to start.", min=1)] = 1,
+    seed: Annotated[int | None, typer.Option(help="The same seed makes the same events.")] = None,
+    logs: Annotated[Path | None, typer.Option(help="Folder for the processes' output.")] = None,
+    *,
+    faults: Annotated[bool, typer.Option("--faults", help="Kill a worker and wipe Redis on the way.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Start everything, send made-up events through, and prove that nothing is missing. Exits 0 only then."""
+    configure_logs(load_settings().log)
+    folder = logs or Path(".payferry-demo")
+    with (
+        Stack(FolderOutput(folder), instances={"worker": workers, "flower": 0}) as stack,
+        StopSignals(stack.supervisor),
+    ):
+        if not stack.wait_ready():
+            raise typer.Exit(1)
+        if not json:
+            _print_places(stack)
+        passed = Demo(stack, error_console(), payments=payments, seed=seed, faults=faults).run(json=json)
+    raise typer.Exit(0 if passed else 1)
+
+
+def _print_places(stack: Stack) -> None:
+    console = answer_console()
+    console.print("[bold green]Payferry is up.[/]")
+    for name, place in stack.places.items():
+        console.print(f"  {name:<11}{place}", highlight=False, soft_wrap=True)

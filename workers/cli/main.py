@@ -1,0 +1,52 @@
+"""Where all verbs come together, and where every failure becomes one line and an exit code."""
+
+import sys
+
+import psycopg
+import typer
+from pydantic import ValidationError
+
+from payments.failures import Failure
+from workers.cli import check, local, parse, produce, reconcile, serve, status
+from workers.embedded.child import ServerNotReadyError
+from workers.supervisor.supervisor import ProcessFailedError
+
+app = typer.Typer(
+    help="Carries payments from Kafka through Celery into a ledger: none lost, each once, in order.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(local.up)
+app.command()(local.demo)
+app.command()(produce.produce)
+app.command()(status.status)
+app.command()(reconcile.reconcile)
+app.command()(check.check)
+app.command()(parse.parse)
+app.command()(serve.migrate)
+app.command()(serve.bridge)
+app.command()(serve.relay)
+app.command()(serve.sandbox)
+
+
+def main() -> None:
+    """Run the verb that was asked for. Exit 1 where something failed, 2 where the input or a setting is wrong."""
+    try:
+        app()
+    except ValidationError as error:
+        _end(_settings_wrong(error), 2)
+    except (Failure, ServerNotReadyError, ProcessFailedError) as error:
+        _end(str(error), 1)
+    except psycopg.OperationalError as error:
+        _end(f"PostgreSQL: {str(error).splitlines()[0]}. Set DATABASE_URL, or see `payferry check`.", 1)
+
+
+def _settings_wrong(error: ValidationError) -> str:
+    """Return one line that names each variable and what is wrong with it, without its value."""
+    return "; ".join(f"{'.'.join(map(str, told['loc'])) or 'settings'}: {told['msg']}" for told in error.errors())
+
+
+def _end(message: str, code: int) -> None:
+    print(f"payferry: {message}", file=sys.stderr)  # noqa: T201 - this is what a command line says
+    sys.exit(code)

@@ -1,0 +1,63 @@
+"""`payferry parse`: what a provider's message means."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from payments.event import Provider, encode
+from payments.failures import Undecodable
+from payments.providers.decoding import decode_event
+
+_WRONG = 2
+
+
+def parse(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE…|-]", help="Files of one message, or of one a line. -: stdin.")
+    ] = None,
+    provider: Annotated[
+        Provider | None, typer.Option(help="Whose message it is. Default: seen from its shape.")
+    ] = None,
+) -> None:
+    """Print the normalised event of each message as one JSON object a line.
+
+    Bad input gives exit 2 and, for each bad message, one line on stderr that names the JSON path and the reason.
+    """
+    wrong = 0
+    for name in files or ["-"]:
+        for place, message in _messages(name):
+            try:
+                print(encode(decode_event(message, provider=provider)).decode())  # noqa: T201 - the answer
+            except Undecodable as failure:
+                print(f"{place}: {failure.path}: {failure.reason}", file=sys.stderr)  # noqa: T201 - the answer
+                wrong += 1
+    if wrong:
+        raise typer.Exit(_WRONG)
+
+
+def _messages(name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each message of a file with its place: the whole file, or its lines where each is a message."""
+    place = "stdin" if name == "-" else name
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        print(f"{place}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the answer
+        raise typer.Exit(_WRONG) from error
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), start=1) if line.strip()]
+    if len(lines) > 1 and _is_whole(lines[0][1]):
+        yield from ((f"{place}:{number}", line) for number, line in lines)
+    else:
+        yield place, data
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether the line alone is JSON, so that the file holds one message a line."""
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

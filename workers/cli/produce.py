@@ -1,0 +1,105 @@
+"""`payferry produce`: made-up payments, or those of a file, onto the topic."""
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from config.settings import load_settings
+from payments.event import Provider
+from payments.failures import Undecodable
+from payments.providers.decoding import decode_event
+from payments.streams.publisher import Outgoing
+from payments.wiring import Wiring
+from workers.cli.console import error_console
+from workers.logs import configure_logs
+from workers.traffic import Message, Traffic
+
+_CHUNK = 500
+
+
+def produce(
+    count: Annotated[int, typer.Option(help="How many records.", min=1)] = 100,
+    rate: Annotated[float | None, typer.Option(help="Records a second. Default: as fast as it goes.", min=0.01)] = None,
+    interval: Annotated[float | None, typer.Option(help="Seconds between two records.", min=0)] = None,
+    file: Annotated[Path | None, typer.Option(help="Provider messages, one a line, instead of made-up ones.")] = None,
+    provider: Annotated[Provider | None, typer.Option(help="Made-up messages of this one only.")] = None,
+    bad: Annotated[float, typer.Option(help="Share of malformed records.", min=0, max=1)] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="The same seed makes the same records.")] = None,
+) -> None:
+    """Put payment events on the topic. Exits 0 only once the brokers have confirmed every one."""
+    if rate is not None and interval is not None:
+        raise typer.BadParameter("give --rate or --interval, not both", param_hint="--interval")
+    settings = load_settings()
+    configure_logs(settings.log)
+    messages = _from_file(file) if file else made_up(count, seed, provider, bad)
+    pause_seconds = interval if interval is not None else (1 / rate if rate else 0.0)
+    sent = send(
+        Wiring(settings), messages, settings.kafka.topic, pause_seconds=pause_seconds, total=None if file else count
+    )
+    error_console().print(f"{sent} records on {settings.kafka.topic}")
+
+
+def made_up(
+    count: int, seed: int | None = None, provider: Provider | None = None, bad_ratio: float = 0.0
+) -> Iterator[Outgoing]:
+    """Return `count` made-up records without a topic."""
+    traffic = Traffic(
+        secrets.randbits(31) if seed is None else seed,
+        tuple(Provider) if provider is None else (provider,),
+        bad_ratio=bad_ratio,
+    )
+    return map(_outgoing, traffic.messages(count))
+
+
+def send(
+    wiring: Wiring,
+    messages: Iterable[Outgoing],
+    topic: str,
+    *,
+    pause_seconds: float = 0.0,
+    total: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Send all to `topic`, evenly paced, and return how many the brokers confirmed. Raises PublishFailed."""
+    publisher = wiring.publisher()
+    chunk = _CHUNK if pause_seconds == 0 else max(1, min(_CHUNK, int(0.05 / pause_seconds)))
+    sent, started = 0, clock()
+    with Progress(console=error_console(), transient=True) as progress:
+        bar = progress.add_task("producing", total=total)
+        for batch in _batched(messages, chunk):
+            sent += publisher.send(Outgoing(topic=topic, key=m.key, value=m.value, headers=m.headers) for m in batch)
+            progress.update(bar, completed=sent)
+            time.sleep(max(0.0, started + sent * pause_seconds - clock()))  # the pace that was asked for
+    return sent
+
+
+def _batched(messages: Iterable[Outgoing], size: int) -> Iterator[tuple[Outgoing, ...]]:
+    left = iter(messages)
+    while batch := tuple(itertools.islice(left, size)):
+        yield batch
+
+
+def _outgoing(message: Message) -> Outgoing:
+    return Outgoing(topic="", key=message.key, value=message.value, headers=list(message.headers))
+
+
+def _from_file(path: Path) -> Iterator[Outgoing]:
+    """Yield a record for each line, keyed by its payment, so that the order of each payment holds."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--file") from error
+    return (Outgoing(topic="", key=_key(line), value=line) for line in lines if line.strip())
+
+
+def _key(line: bytes) -> bytes:
+    try:
+        return (decode_event(line).ordering_key or "").encode()
+    except Undecodable:  # produced all the same, to see it buried
+        return b""

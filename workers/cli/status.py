@@ -1,0 +1,87 @@
+"""`payferry status`: what is where, now."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import redis
+import typer
+from rich.table import Table
+
+from config.celery import QUEUES
+from config.settings import Settings, load_settings
+from payments.failures import Transient
+from payments.ledger.census import Census
+from payments.streams.reader import TopicReader
+from payments.wiring import Wiring, kafka_access
+from workers.cli.console import answer_console, print_json
+from workers.logs import configure_logs
+
+
+def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Show how much is in the topic, in the inbox by state, in the queues, dead, and waiting to go out.
+
+    A part that cannot be asked is shown as null, with the reason; then the exit code is 1.
+    """
+    settings = load_settings()
+    configure_logs(settings.log)
+    parts = gather(settings, Wiring(settings).census())
+    if json:
+        print_json(parts)
+    else:
+        _show(parts)
+    raise typer.Exit(1 if parts["unreachable"] else 0)
+
+
+def gather(settings: Settings, census: Census) -> dict[str, Any]:
+    """Return every part, or None in its place and the reason under `unreachable`."""
+    unreachable: dict[str, str] = {}
+
+    def part(name: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the part is
+        try:
+            return ask()
+        except (Transient, redis.RedisError) as error:
+            unreachable[name] = str(error)
+            return None
+
+    return {
+        "inbox": part("inbox", census.states),
+        "oldest_due_seconds": part("oldest_due_seconds", census.oldest_due_seconds),
+        "dead_letters": part("dead_letters", census.dead_letters),
+        "outbox": part("outbox", census.outbox_depth),
+        "queues": part("queues", lambda: queue_depths(settings)),
+        "lag": part("lag", lambda: lag(settings)),
+        "unreachable": unreachable,
+    }
+
+
+def queue_depths(settings: Settings) -> dict[str, int]:
+    """Return how many messages each Celery queue holds, and how many workers hold unacknowledged."""
+    timeout_seconds = settings.redis.socket_timeout_seconds
+    with redis.Redis.from_url(settings.redis.url, socket_timeout=timeout_seconds) as client, client.pipeline() as pipe:
+        for name in QUEUES:
+            pipe.llen(name)
+        pipe.hlen("unacked")
+        return dict(zip((*QUEUES, "unacknowledged"), pipe.execute(), strict=True))
+
+
+def lag(settings: Settings) -> dict[str, int]:
+    """Return how many records of each partition the bridges have not committed."""
+    reader = TopicReader(kafka_access(settings), settings.kafka.topic, settings.kafka.group_id)
+    try:
+        committed, ends = reader.committed(), reader.ends()
+    finally:
+        reader.close()
+    return {str(number): max(0, end - max(begin, committed[number])) for number, (begin, end) in ends.items()}
+
+
+def _show(parts: dict[str, Any]) -> None:
+    table = Table(show_header=False, title="Payferry")
+    for name, told in parts.items():
+        if name == "lag" and told is not None:
+            table.add_row("lag", f"{sum(told.values()):,} records in {len(told)} partitions")
+        elif isinstance(told, dict):
+            for key, value in told.items():
+                table.add_row(f"{name} · {key}", f"{value:,}" if isinstance(value, int) else str(value))
+        elif told is not None:
+            table.add_row(name, f"{told:,}")
+    answer_console().print(table)

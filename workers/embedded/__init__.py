@@ -1,0 +1,1 @@
+"""Real servers out of Python packages, for one machine without Docker."""

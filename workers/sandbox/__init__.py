@@ -1,0 +1,1 @@
+"""An HTTP server that plays the payment providers, with their faults."""

@@ -1,0 +1,168 @@
+"""Everything on one machine: embedded servers for what the environment does not name, and the Procfile's processes."""
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from config.settings import Settings, load_settings
+from payments.ledger.schema import migrate
+from workers.embedded.kafka_mock import KafkaMock
+from workers.embedded.port import free_port
+from workers.embedded.postgres import Postgres
+from workers.embedded.valkey import Valkey
+from workers.readiness import is_ready
+from workers.supervisor.output import Output
+from workers.supervisor.procfile import read_procfile
+from workers.supervisor.spec import ProcessSpec
+from workers.supervisor.supervisor import Supervisor
+
+_PROCFILE = Path(__file__).parents[1] / "Procfile"
+_PARTITIONS = 12
+_READY_SECONDS = 90.0
+_SANDBOX = "sandbox"
+
+
+class Stack:
+    """A whole Payferry. Enter it to start: servers, tables, processes, each awaited; leave it to stop, with no orphan.
+
+    Raises ServerNotReadyError or ProcessFailedError, with the last lines of what failed.
+    """
+
+    def __init__(
+        self, output: Output, *, instances: Mapping[str, int], data: Path | None = None, latency_ms: int = 0
+    ) -> None:
+        self._output = output
+        self._instances = instances
+        self._data = data
+        self._latency_ms = latency_ms
+        self._exits = ExitStack()
+        self.places: dict[str, str] = {}
+        """Where each server and page is, by name."""
+        self._environment: dict[str, str] = {}
+        self.supervisor: Supervisor
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the processes have."""
+        return load_settings()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exits.close()
+
+    def wait_ready(self) -> bool:
+        """Return True once every process is ready, False when asked to stop meanwhile."""
+        return self.supervisor.wait_ready(_READY_SECONDS)
+
+    def _start(self) -> None:
+        self._start_servers()
+        os.environ.update(self._environment)
+        load_settings.cache_clear()
+        migrate(self.settings.database.url)
+        self.supervisor = Supervisor(self._processes(), self._output)
+        self._exits.enter_context(self.supervisor)
+
+    def _start_servers(self) -> None:
+        settings = load_settings()
+        self._serve("PostgreSQL", settings.database.url, "DATABASE_URL", self._postgres)
+        self._serve("Redis", settings.redis.url, "CELERY_BROKER_URL", self._valkey)
+        self._serve("Kafka", settings.kafka.bootstrap_servers, "KAFKA_BOOTSTRAP_SERVERS", self._kafka)
+        told = settings.gateway
+        named = told.sandbox_url or told.stripe_base_url or told.razorpay_base_url or told.paypal_base_url
+        self._serve("Providers", named or told.canonical_base_url, "SANDBOX_URL", self._sandbox_url)
+
+    def _serve(self, name: str, named: str, variable: str, start: "partial[str] | object") -> None:
+        """Take the server that the environment names, or start our own and name it."""
+        assert callable(start)
+        url = named or str(start())
+        if not named:
+            self._environment[variable] = url
+        self.places[name] = url if not named else f"{_without_password(named)} (yours)"
+
+    def _postgres(self) -> str:
+        return self._exits.enter_context(Postgres(self._folder("postgres"))).url
+
+    def _valkey(self) -> str:
+        return self._exits.enter_context(Valkey(self._folder("valkey"))).url
+
+    def _kafka(self) -> str:
+        topic = load_settings().kafka.topic
+        return self._exits.enter_context(KafkaMock(partitions=_PARTITIONS, topics=[topic])).bootstrap_servers
+
+    def _sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{free_port()}"
+
+    def _folder(self, name: str) -> Path | None:
+        return self._data / name if self._data else None
+
+    def _processes(self) -> list[ProcessSpec]:
+        ready_dir = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="payferry-ready-")))
+        environment = self._environment | self._flower() | {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path()}
+        ready = {
+            name: partial(_all_ready, ready_dir, name, self._instances.get(name, 1))
+            for name in ("bridge", "worker", "beat", "relay")
+            if self._instances.get(name, 1)
+        }
+        processes = read_procfile(_PROCFILE.read_text(), env=environment, instances=self._instances, ready=ready)
+        return [*self._sandbox(environment), *processes]
+
+    def _flower(self) -> dict[str, str]:
+        told = self.settings.flower
+        port = told.port if "FLOWER_PORT" in os.environ else free_port()
+        login = told.basic_auth.get_secret_value() if told.basic_auth else f"payferry:{secrets.token_urlsafe(9)}"
+        if self._instances.get("flower", 1):
+            user, _, password = login.split(",")[0].partition(":")
+            shown = "yours" if told.basic_auth else password
+            self.places["Flower"] = f"http://{told.address}:{port} (user {user}, password {shown})"
+        return {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
+
+    def _sandbox(self, environment: Mapping[str, str]) -> list[ProcessSpec]:
+        """Return the sandbox as a process, where no provider is named."""
+        url = self._environment.get("SANDBOX_URL")
+        if url is None:
+            return []
+        folder = self._data or Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="payferry-sandbox-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        options = ["--effects", str(folder / "effects.jsonl"), "--latency-ms", str(self._latency_ms)]
+        command = ["payferry", _SANDBOX, "--port", url.rpartition(":")[2], *options]
+        return [ProcessSpec(name=_SANDBOX, command=command, env=environment, ready=partial(_answers, url))]
+
+
+def _all_ready(folder: Path, name: str, instances: int) -> bool:
+    labels = [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]
+    return all(is_ready(folder, label) for label in labels)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/sandbox/health", timeout=1).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _path() -> str:
+    """Return a PATH on which `payferry` and `celery` are those of this Python."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    return f"{head.rpartition(':')[0]}:***{at}{tail}" if at and ":" in head.partition("://")[2] else url

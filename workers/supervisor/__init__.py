@@ -1,0 +1,1 @@
+"""Running the processes of a Procfile on one machine, and leaving none behind."""
