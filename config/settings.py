@@ -120,7 +120,7 @@ class DatabaseSettings(Group):
 class BridgeSettings(Group):
     """How the bridge reads Kafka."""
 
-    batch_size: int = _env("BRIDGE_BATCH_SIZE", default=500, ge=1, le=10_000, about="Most records of one batch.")
+    batch_size: int = _env("BRIDGE_BATCH_SIZE", default=1000, ge=1, le=10_000, about="Most records of one batch.")
     max_event_bytes: int = _env(
         "PAYMENT_MAX_BYTES", default=1_048_576, ge=1024, about="A larger record is a dead letter."
     )

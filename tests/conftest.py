@@ -1,13 +1,20 @@
-"""Real servers for everyone: one PostgreSQL and one Valkey a run, an empty database and queue a test."""
+"""Real servers for everyone: one PostgreSQL, Valkey and Kafka a run, an empty database, queue and topic a test."""
 
 import itertools
-from collections.abc import Iterator
+import os
+import signal
+import os
+import uuid
+from collections.abc import Generator, Iterator
 
 import pytest
 import redis
 
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.schema import migrate
+from tests.expected_skips import is_expected
+from tests.integration.kafka import Brokers
+from workers.embedded.kafka_mock import KafkaMock
 from workers.embedded.postgres import Postgres
 from workers.embedded.valkey import Valkey
 
@@ -19,6 +26,7 @@ def postgres() -> Iterator[Postgres]:
     with Postgres() as server:
         migrate(server.fresh_database("template_payferry"))
         yield server
+        os.kill(server.pid, signal.SIGQUIT)  # at once: nothing in it is worth the long checkpoint of a shutdown
 
 
 @pytest.fixture
@@ -46,3 +54,52 @@ def redis_url(valkey: Valkey) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+@pytest.fixture(scope="session")
+def _brokers() -> Iterator[Brokers]:
+    """The cluster that the environment names, otherwise one mock for the whole run."""
+    named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if named:
+        yield Brokers(named)
+        return
+    with KafkaMock() as mock:
+        yield Brokers(mock.bootstrap_servers, mock)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(_brokers: Brokers) -> str:
+    return _brokers.bootstrap_servers
+
+
+@pytest.fixture
+def kafka(_brokers: Brokers, request: pytest.FixtureRequest) -> Brokers:
+    """The Kafka of this run; a test marked real_kafka(reason) is skipped where it is the mock."""
+    marker = request.node.get_closest_marker("real_kafka")
+    if marker is not None and not _brokers.real:
+        pytest.skip(f"only real brokers can show it (make test-kafka): {marker.kwargs['reason']}")
+    return _brokers
+
+
+@pytest.fixture
+def topic(kafka: Brokers) -> str:
+    """A topic of this test's own, with 4 partitions."""
+    name = f"payments-{uuid.uuid4().hex[:12]}"
+    kafka.create_topic(name)
+    return name
+
+
+@pytest.fixture
+def group() -> str:
+    """A consumer group of this test's own."""
+    return f"group-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skip that this run should not have is a failure, so that nothing stops being tested unnoticed."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") and not is_expected(report):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where it should have run: {report.longrepr}"
+    return report

@@ -9,7 +9,6 @@ import structlog
 
 from config.settings import LogSettings
 
-
 _NOISY = ("httpx", "kombu", "alembic", "celery.app.trace", "celery.worker.strategy", "celery.beat", "tornado.access")
 
 

@@ -1,6 +1,7 @@
 """The inbox: what has come in, one row an event, stored before anything is done about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -37,13 +38,16 @@ class Inbox:
 
         An event that is known (by provider and event id) is left as it is. One that we do not handle ends here.
         """
-        with self._database.transaction() as connection:
-            if aliases := [alias for arrival in arrivals for alias in _aliases(arrival.event)]:
-                learned = columns(aliases, ("alias", "ordering_key"))
-                connection.execute(_LEARN_ALIASES, learned)
-                connection.execute(_JOIN_LINES, learned)
-            new = connection.execute(_RECEIVE, columns([_row(each) for each in arrivals], _COLUMNS)).fetchall()
+        if aliases := [alias for arrival in arrivals for alias in _aliases(arrival.event)]:
+            self._learn(columns(aliases, ("alias", "ordering_key")))
+        new = self._database.rows(_RECEIVE, columns([_row(each) for each in arrivals], _COLUMNS))
         return len(new), [wakeup(row) for row in new if row[3] is not None]
+
+    def _learn(self, aliases: Mapping[str, list[Any]]) -> None:
+        """Note other names of payments, before the events that tell them: that is true whatever becomes of those."""
+        with self._database.transaction() as connection:
+            connection.execute(_LEARN_ALIASES, aliases)
+            connection.execute(_JOIN_LINES, aliases)
 
     def known(self, events: Sequence[Event]) -> dict[tuple[str, str], Event]:
         """Return what is stored under the ids of `events`, by provider and event id."""
@@ -100,7 +104,7 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
 _LEARN_ALIASES = """
 INSERT INTO aliases (alias, ordering_key)
 SELECT DISTINCT ON (alias) alias, ordering_key
-  FROM unnest(%(alias)s::TEXT[], %(ordering_key)s::TEXT[]) AS told (alias, ordering_key)
+  FROM unnest(%(alias)b::TEXT[], %(ordering_key)b::TEXT[]) AS told (alias, ordering_key)
  WHERE NOT EXISTS (SELECT FROM payments WHERE payments.ordering_key = told.alias)
  ORDER BY alias
     ON CONFLICT (alias) DO NOTHING
@@ -111,7 +115,7 @@ _JOIN_LINES = """
 UPDATE inbox
    SET ordering_key = aliases.ordering_key
   FROM aliases
- WHERE aliases.alias = ANY (%(alias)s::TEXT[])
+ WHERE aliases.alias = ANY (%(alias)b::TEXT[])
    AND inbox.ordering_key = aliases.alias
    AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
 """
@@ -120,10 +124,10 @@ _RECEIVE = """
 WITH arrived AS (
     SELECT *
       FROM unnest(
-               %(provider)s::TEXT[], %(event_id)s::TEXT[], %(kind)s::TEXT[], %(ordering_key)s::TEXT[],
-               %(event)s::TEXT[], %(state)s::inbox_state[],
-               %(topic)s::TEXT[], %(partition)s::INTEGER[], %(offset)s::BIGINT[],
-               %(key)b::BYTEA[], %(headers)s::TEXT[], %(payload)b::BYTEA[]
+               %(provider)b::TEXT[], %(event_id)b::TEXT[], %(kind)b::TEXT[], %(ordering_key)b::TEXT[],
+               %(event)b::TEXT[], %(state)s::inbox_state[],
+               %(topic)b::TEXT[], %(partition)b::INTEGER[], %(offset)b::BIGINT[],
+               %(key)b::BYTEA[], %(headers)b::TEXT[], %(payload)b::BYTEA[]
            ) WITH ORDINALITY
         AS told (provider, event_id, kind, ordering_key, event, state,
                  topic, partition, "offset", key, headers, payload, place)
@@ -143,7 +147,7 @@ RETURNING id, wakeup, provider, CASE WHEN state = 'received' THEN ordering_key E
 _KNOWN = """
 SELECT event::TEXT
   FROM inbox
-  JOIN unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
+  JOIN unnest(%(provider)b::TEXT[], %(event_id)b::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
 """
 
 _UNFINISHED = """

@@ -5,6 +5,7 @@ A wake-up is a Celery message that names an inbox row. Losing one costs seconds,
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -79,17 +80,35 @@ class Wakeups:
 
     def _publish_one(self, producer: Any, call: Call, delay_seconds: float | None) -> None:  # noqa: ANN401 - untyped
         told = {"inbox_id": call.inbox_id, "provider": call.provider, "payment_id": call.payment_id}
-        message = self._app.amqp.as_task_v2(
-            f"{call.inbox_id}-{call.number}", self._task, args=(), kwargs=told, countdown=delay_seconds
-        )
+        task_id = f"{call.inbox_id}-{call.number}"
+        headers = {
+            **self._envelope.headers,
+            "id": task_id,
+            "root_id": task_id,
+            "kwargsrepr": str(told),
+            NUMBER_HEADER: call.number,
+        }
+        if delay_seconds is not None:
+            headers["eta"] = (datetime.now(UTC) + timedelta(seconds=delay_seconds)).isoformat()
         producer.publish(
-            message.body,
+            _ENCODER.encode(((), told, self._embedded)).decode(),
             exchange="",
             routing_key=f"payments.{call.provider}",
-            serializer="json",
-            headers={**message.headers, NUMBER_HEADER: call.number},
-            **message.properties,
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers=headers,
+            correlation_id=task_id,
         )
+
+    @cached_property
+    def _envelope(self) -> Any:  # noqa: ANN401 - Celery is untyped
+        """What Celery puts around every message of our task, made by Celery once."""
+        return self._app.amqp.as_task_v2("", self._task, args=(), kwargs={})
+
+    @cached_property
+    def _embedded(self) -> Any:  # noqa: ANN401 - Celery is untyped
+        """The third part of a message's body: callbacks and the like, of which we have none."""
+        return self._envelope.body[2]
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
@@ -106,6 +125,7 @@ class _Message(msgspec.Struct):
     headers: dict[str, Any]
 
 
+_ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Message)
 
 

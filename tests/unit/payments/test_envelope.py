@@ -1,0 +1,33 @@
+import base64
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import a_record
+
+
+def test_a_header_is_found_by_its_name_and_the_first_one_counts() -> None:
+    record = a_record(headers=[("other", b"0"), ("id", b"1"), ("id", b"2")])
+    assert record.header("id") == "1"
+    assert record.header("ID") is None
+
+
+def test_a_header_without_a_value_is_passed_over() -> None:
+    assert a_record(headers=[("id", None)]).header("id") is None
+    assert a_record(headers=[("id", None), ("id", b"1")]).header("id") == "1"
+
+
+def test_a_header_that_is_no_utf8_is_read_all_the_same() -> None:
+    assert a_record(headers=[("id", b"\xff1")]).header("id") == "\ufffd1"
+
+
+@given(st.lists(st.tuples(st.text(), st.binary())))
+def test_headers_of_any_bytes_can_be_had_back_from_their_json(headers: list[tuple[str, bytes]]) -> None:
+    told = msgspec.json.decode(a_record(headers=headers).headers_json())
+    assert [(name, base64.b64decode(value)) for name, value in told] == headers
+
+
+def test_headers_without_a_value_are_written_as_empty() -> None:
+    assert a_record(headers=[("id", None)]).headers_json() == '[["id",""]]'
+    assert a_record(headers=[]).headers_json() == "[]"

@@ -1,0 +1,30 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.event import Kind, Provider
+from payments.payment import Status, movement, opened_by
+from tests.builders import a_payment, an_event
+
+
+def test_a_payment_opens_pending_with_the_amount_of_its_first_event() -> None:
+    payment = opened_by(an_event(kind=Kind.REFUNDED, payment_id="p9", amount_minor=77, currency="JPY"))
+    assert (payment.payment_id, payment.amount_minor, payment.currency) == ("p9", 77, "JPY")
+    assert (payment.status, payment.captured_minor, payment.version) == (Status.PENDING, 0, 0)
+
+
+def test_a_payment_is_called_by_the_root_of_its_line_even_where_the_event_calls_it_otherwise() -> None:
+    event = an_event(provider=Provider.PAYPAL, payment_id="CAP-1", ordering_key="paypal:ORD:1", parent_id="ORD:1")
+    assert opened_by(event).payment_id == "ORD:1"
+
+
+def test_what_is_refunded_is_the_larger_of_the_total_and_the_sum_of_the_parts() -> None:
+    assert a_payment(refunded_total_minor=300, refunds={"r1": 100, "r2": 150}).refunded_minor == 300
+    assert a_payment(refunded_total_minor=300, refunds={"r1": 200, "r2": 150}).refunded_minor == 350
+
+
+@given(st.integers(0, 10**15))
+def test_the_two_sides_of_a_movement_sum_to_zero_and_have_legs_of_their_own(amount_minor: int) -> None:
+    debit, credit = movement(a_payment(), "capture", amount_minor, debit="a", credit="b")
+    assert debit.amount_minor == -credit.amount_minor == amount_minor
+    assert (debit.account, credit.account) == ("a", "b")
+    assert debit.leg != credit.leg

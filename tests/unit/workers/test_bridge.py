@@ -1,0 +1,232 @@
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from payments.envelope import Record
+from payments.flows.intake import Intake, Taken
+from payments.ledger.database import DatabaseAway
+from payments.ledger.inbox import Inbox
+from payments.streams.consumer import KafkaAway, OffsetLost, StreamConsumer
+from tests.builders import a_record
+from workers.bridge import Bridge, BridgePolicy
+
+AWAY = DatabaseAway("no answer", code="database_away", service="database")
+POLICY = BridgePolicy(batch_size=100, high_water_mark=1000, low_water_mark=400)
+
+
+class Edges:
+    """The consumer, the intake and the inbox of one bridge, a clock, and the one diary that all of them write."""
+
+    def __init__(self) -> None:
+        self.diary: list[str] = []
+        self.now = 1000.0
+        self.batches: list[list[Record] | Exception] = []
+        self.intake_failures: list[Exception | None] = []
+        self.unfinished_now: int | Exception = 0
+        self.paused = False
+        self.stored: list[Record] = []
+        self.committed: list[Record] = []
+        self.bridge = Bridge(
+            cast("StreamConsumer", self),
+            cast("Intake", self),
+            cast("Inbox", self),
+            POLICY,
+            self.tell,
+            clock=lambda: self.now,
+        )
+
+    # the consumer
+    def batch(self, most: int, _timeout_seconds: float) -> list[Record]:
+        self.diary.append("poll")
+        if not self.batches:
+            self.bridge.stop()
+            return []
+        if self.paused:
+            return []
+        told = self.batches.pop(0)
+        if isinstance(told, Exception):
+            raise told
+        assert len(told) <= most
+        return told
+
+    def commit(self, records: Sequence[Record]) -> None:
+        self.diary.append("commit")
+        self.committed += records
+
+    def pause(self) -> None:
+        self.diary.append("pause")
+        self.paused = True
+
+    def resume(self) -> None:
+        self.diary.append("resume")
+        self.paused = False
+
+    def close(self) -> None:
+        self.diary.append("close")
+
+    # the intake
+    def take(self, records: Sequence[Record]) -> Taken:
+        failure = self.intake_failures.pop(0) if self.intake_failures else None
+        if failure is not None:
+            self.diary.append("refused")
+            raise failure
+        self.diary.append("store")
+        self.stored += records
+        return Taken(new=len(records), known=0, dead=0, woken=len(records))
+
+    # the inbox
+    def unfinished(self, _at_most: int) -> int:
+        if isinstance(self.unfinished_now, Exception):
+            raise self.unfinished_now
+        return self.unfinished_now
+
+    def tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
+        self.diary.append(name)
+
+    def did(self, *names: str) -> list[str]:
+        return [name for name in self.diary if name in names]
+
+
+@pytest.fixture
+def edges() -> Edges:
+    return Edges()
+
+
+def records(*offsets: int) -> list[Record]:
+    return [a_record(offset=offset) for offset in offsets]
+
+
+def test_a_batch_is_stored_before_its_offsets_are_committed(edges: Edges) -> None:
+    edges.batches = [list(records(1, 2)), list(records(3))]
+    edges.bridge.run()
+    assert edges.did("store", "commit") == ["store", "commit", "store", "commit"]
+    assert edges.committed == edges.stored == records(1, 2, 3)
+
+
+def test_an_empty_poll_stores_and_commits_nothing(edges: Edges) -> None:
+    edges.batches = [[]]
+    edges.bridge.turn()
+    assert edges.did("store", "commit") == []
+
+
+def test_while_the_database_is_away_nothing_is_committed_and_the_polling_goes_on(edges: Edges) -> None:
+    edges.batches = [list(records(1, 2)), list(records(3))]
+    edges.intake_failures = [AWAY, AWAY]
+    for _ in range(3):
+        edges.bridge.turn()
+    assert edges.did("poll", "pause", "refused", "commit") == ["poll", "refused", "pause", "poll", "poll"]
+    edges.now += 2
+    edges.bridge.turn()
+    assert edges.did("refused") == ["refused", "refused"]
+    assert edges.committed == []
+
+
+def test_when_the_database_is_back_what_was_held_is_stored_committed_and_the_bridge_goes_on(edges: Edges) -> None:
+    edges.batches = [list(records(1, 2)), list(records(3))]
+    edges.intake_failures = [AWAY]
+    edges.bridge.turn()
+    edges.now += 2
+    edges.bridge.turn()
+    assert edges.did("store", "commit", "resume") == ["store", "commit", "resume"]
+    assert edges.committed == records(1, 2)
+    edges.bridge.run()
+    assert edges.committed == records(1, 2, 3)
+    assert edges.did("pause") == ["pause"]
+
+
+def test_the_bridge_pauses_at_the_high_water_mark_and_polls_on(edges: Edges) -> None:
+    edges.batches = [list(records(1)), list(records(2))]
+    edges.unfinished_now = POLICY.high_water_mark
+    for _ in range(3):
+        edges.bridge.turn()
+        edges.now += 2
+    assert edges.did("pause", "poll") == ["poll", "pause", "poll", "poll"]
+    assert edges.committed == records(1)
+
+
+def test_the_bridge_goes_on_at_the_low_water_mark_and_not_before(edges: Edges) -> None:
+    edges.batches = [list(records(1)), list(records(2))]
+    for edges.unfinished_now in (POLICY.high_water_mark, POLICY.low_water_mark + 1, POLICY.low_water_mark):
+        edges.now += 2
+        edges.bridge.turn()
+    assert edges.did("pause", "resume") == ["pause", "resume"]
+    edges.now += 2
+    edges.bridge.turn()
+    assert edges.committed == records(1, 2)
+
+
+def test_the_unfinished_are_not_counted_at_every_turn(edges: Edges) -> None:
+    edges.batches = [list(records(1)), list(records(2))]
+    edges.bridge.turn()
+    edges.unfinished_now = POLICY.high_water_mark
+    edges.bridge.turn()
+    assert edges.did("pause") == []
+
+
+def test_a_database_that_is_away_at_the_count_alone_stops_nothing(edges: Edges) -> None:
+    edges.batches = [list(records(1)), list(records(2))]
+    edges.unfinished_now = AWAY
+    edges.bridge.run()
+    assert edges.committed == records(1, 2)
+
+
+def test_both_reasons_to_pause_one_after_the_other_end_in_going_on(edges: Edges) -> None:
+    edges.batches = [list(records(1)), list(records(2))]
+    edges.intake_failures = [AWAY]
+    edges.bridge.turn()
+    edges.unfinished_now = POLICY.high_water_mark
+    edges.now += 2
+    edges.bridge.turn()
+    assert edges.paused
+    edges.unfinished_now = 0
+    edges.now += 2
+    edges.bridge.turn()
+    assert not edges.paused
+    edges.bridge.turn()
+    assert edges.committed == records(1, 2)
+
+
+def test_a_stop_lets_the_batch_in_hand_end(edges: Edges) -> None:
+    edges.batches = [list(records(1, 2)), list(records(3))]
+    take = edges.take
+
+    def take_and_stop(batch: Sequence[Record]) -> Taken:
+        edges.bridge.stop()
+        return take(batch)
+
+    edges.take = take_and_stop  # type: ignore[method-assign]  # the signal comes while the batch is being stored
+    edges.bridge.run()
+    assert edges.committed == records(1, 2)
+    assert edges.diary[-2:] == ["close", "bridge_stopped"]
+
+
+def test_a_stop_while_the_database_is_away_commits_nothing_of_what_is_held(edges: Edges) -> None:
+    edges.batches = [list(records(1, 2))]
+    edges.intake_failures = [AWAY, AWAY, AWAY]
+    edges.bridge.run()
+    assert edges.committed == []
+    assert edges.diary[-2:] == ["close", "bridge_stopped"]
+
+
+def test_a_lost_offset_ends_the_bridge_which_leaves_its_group_in_good_order(edges: Edges) -> None:
+    edges.batches = [OffsetLost("gone", code="offset_lost", service="kafka")]
+    with pytest.raises(OffsetLost):
+        edges.bridge.run()
+    assert edges.diary[-2:] == ["close", "bridge_stopped"]
+
+
+def test_brokers_that_are_away_end_nothing(edges: Edges) -> None:
+    edges.batches = [KafkaAway("gone", code="kafka_error", service="kafka"), list(records(1))]
+    edges.bridge.run()
+    assert edges.did("kafka_away") == ["kafka_away"]
+    assert edges.committed == records(1)
+
+
+def test_what_nobody_foresaw_ends_the_bridge_with_nothing_committed(edges: Edges) -> None:
+    edges.batches = [list(records(1))]
+    edges.intake_failures = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        edges.bridge.run()
+    assert edges.committed == []
+    assert edges.diary[-2:] == ["close", "bridge_stopped"]
