@@ -20,7 +20,7 @@ class Form(StrEnum):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting. `names` are its variables, the first one wins; `default` is as one would write it, empty for none."""
+    """One setting: its variables, of which the first wins, and its default as one would write it, empty for none."""
 
     names: tuple[str, ...]
     default: str
@@ -121,11 +121,12 @@ _ENV_HEAD = """\
 _MARKDOWN_HEAD = """\
 # Configuration
 
-Every setting is an environment variable, or a line of a file `.env` in the folder where the process starts. A variable wins over
-the file, an empty value counts as not set, and where a setting has two names the first one wins. A wrong value ends the
-process at its start with one line that names the variable, and exit code 2. `payferry check` tries every server that is named here.
+Every setting is an environment variable, or a line of a file `.env` in the folder where the process starts. A variable
+wins over the file, an empty value counts as not set, and where a setting has two names the first one wins. A wrong
+value ends the process at its start with words that name the variable; `payferry` then exits with 2. `payferry check`
+tries every server that is named here.
 
-Amounts of time carry their unit in the name. Each process reads its settings once, at its start.
+Durations carry their unit in the name. A process reads its settings once, at its start.
 
 This page is printed by `python -m config.catalogue markdown`; a test compares the two."""
 

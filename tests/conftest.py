@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import os
 import uuid
 from collections.abc import Generator, Iterator
 

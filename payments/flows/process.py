@@ -56,16 +56,31 @@ def work_off(desk: Desk, inbox_id: int) -> Done:
     if claim is None:
         return Done(Passed(str(desk.claims.state(inbox_id))))
     done = _worked_off(desk, claim)
-    desk.tell(
-        "payment_worked_off",
-        ending=name_of(done.ending),
-        provider=claim.event.provider,
-        payment_id=claim.event.payment_id,
-        event_id=claim.event.event_id,
-        kind=claim.event.kind,
-        attempt=claim.attempts,
-    )
+    _tell(desk, claim, done.ending)
     return done
+
+
+def _tell(desk: Desk, claim: Claim, ending: Ending) -> None:
+    name = _LOG_EVENTS.get(type(ending), "payment_worked_off")
+    event = claim.event
+    desk.tell(
+        name,
+        ending=name_of(ending),
+        provider=event.provider,
+        payment_id=event.payment_id,
+        event_id=event.event_id,
+        kind=event.kind,
+        attempt=claim.attempts,
+        **msgspec.structs.asdict(ending),
+    )
+
+
+_LOG_EVENTS: dict[type, str] = {
+    RetryLater: "payment_put_off",
+    Waiting: "payment_put_off",
+    Buried: "payment_buried",
+    Overtaken: "payment_overtaken",
+}
 
 
 def _worked_off(desk: Desk, claim: Claim) -> Done:

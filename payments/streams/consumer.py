@@ -11,6 +11,9 @@ from payments.failures import Permanent, Transient
 from payments.streams.kafka import KafkaAccess
 
 
+_ASK_SECONDS = 5.0  # below the session timeout, so that asking costs nobody the membership
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """What a consumer reads, and from where."""
 
@@ -38,6 +41,8 @@ class StreamConsumer:
         self._tell = tell
         self._paused = False
         self._owned: set[int] = set()
+        self._unplaced: list[TopicPartition] = []
+        self._uncommitted: dict[int, int] = {}
         self._failure: Exception | None = None
         self._consumer = Consumer(access.options() | _options(position) | {"error_cb": self._on_error})
         self._consumer.subscribe(
@@ -47,10 +52,13 @@ class StreamConsumer:
     def batch(self, most: int, timeout_seconds: float) -> list[Record]:
         """Return up to `most` records: waits for one, then takes what is already here, so a lone one does not wait.
 
-        Raises OffsetLost, KafkaAway. While paused it returns nothing, and still keeps the membership.
+        Raises OffsetLost, KafkaAway, and then nothing that was read is dropped: what came with a failure is returned
+        first. While paused it returns nothing, and still keeps the membership.
         """
-        first = self._consumer.poll(timeout_seconds)
         self._raise_failure()
+        self._place()
+        self._commit()
+        first = self._consumer.poll(timeout_seconds)
         if first is None:
             return []
         return self._sound([first, *self._consumer.consume(most - 1, 0)] if most > 1 else [first])
@@ -58,19 +66,12 @@ class StreamConsumer:
     def commit(self, records: Sequence[Record]) -> None:
         """Commit the offsets after `records` and wait for the answer; what went to another bridge is its to commit.
 
-        A commit that the group refuses is told and forgotten: the records come again, and the inbox knows them.
+        A commit that the group refuses, as it does while it moves partitions, is told, and tried again at the next poll.
         """
-        ends: dict[tuple[str, int], int] = {}
         for record in records:
             if record.partition in self._owned:
-                ends[record.topic, record.partition] = record.offset + 1
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in ends.items()]
-        if not offsets:
-            return
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            self._tell("bridge_commit_refused", error=error.args[0].name())
+                self._uncommitted[record.partition] = record.offset + 1
+        self._commit()
 
     def pause(self) -> None:
         """Take nothing more until `resume`, for all partitions, those assigned later too."""
@@ -84,21 +85,35 @@ class StreamConsumer:
 
     def close(self) -> None:
         """Leave the group."""
+        self._commit()
         self._consumer.close()
+
+    def _commit(self) -> None:
+        """Commit what is taken care of and not yet committed."""
+        offsets = [TopicPartition(self._position.topic, *place) for place in self._uncommitted.items()]
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            self._tell("bridge_commit_refused", error=error.args[0].name())
+        else:
+            self._uncommitted.clear()
 
     def _sound(self, messages: Sequence[Message]) -> list[Record]:
         for message in messages:
             if error := message.error():
-                self._raise_for(error)
+                self._note(error)
         return [record_of(message) for message in messages if message.error() is None]
 
-    def _raise_for(self, error: KafkaError) -> None:
+    def _note(self, error: KafkaError) -> None:
+        """Keep the failure for the next call: the consumer stands behind the records that came with it."""
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's public code, so spelled
-            raise self._offset_lost(str(error.str()))
-        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._failure = self._offset_lost(str(error.str()))
+        elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._tell("bridge_topic_missing", topic=self._position.topic)
         elif not error.retriable():
-            raise KafkaAway(error.name(), code="kafka_error", service="kafka", operation="consume")
+            self._failure = _away(error, "consume")
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -106,25 +121,41 @@ class StreamConsumer:
             raise failure
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Start each partition where the group left it; where it never was, as the settings say."""
+        consumer.incremental_assign([])  # without a call of ours the client starts them where it thinks best
+        self._unplaced += partitions
+        self._place()
+
+    def _place(self) -> None:
+        """Start each new partition where the group left it; where it never was, as the settings say.
+
+        While the brokers cannot tell, it is tried again at each poll; nothing is read of these partitions until then.
+        """
+        if not self._unplaced:
+            return
         try:
-            placed = [self._placed(consumer, each) for each in consumer.committed(partitions, timeout=10)]
+            committed = self._consumer.committed(self._unplaced, timeout=_ASK_SECONDS)
+            placed = [self._placed(each) for each in committed]
         except OffsetLost as lost:
-            self._failure, placed = lost, []
+            self._failure = lost
         except KafkaException as error:
-            self._failure = KafkaAway(error.args[0].name(), code="kafka_error", service="kafka", operation="committed")
-            placed = []
-        if placed:
-            consumer.incremental_assign(placed)
-            self._owned |= {each.partition for each in placed}
-        if self._paused and placed:
-            consumer.pause(placed)
+            self._failure = _away(error.args[0], "assign")
+        else:
+            self._start(placed)
+
+    def _start(self, placed: list[TopicPartition]) -> None:
+        self._unplaced = []
+        self._consumer.incremental_assign(placed)
+        if self._paused:
+            self._consumer.pause(placed)
+        self._owned |= {each.partition for each in placed}
         self._tell("bridge_partitions_assigned", partitions=[each.partition for each in placed])
 
-    def _placed(self, consumer: Consumer, committed: TopicPartition) -> TopicPartition:
+    def _placed(self, committed: TopicPartition) -> TopicPartition:
+        if committed.error is not None:
+            raise KafkaException(committed.error)
         if committed.offset < 0:
             return _at(committed, self._position.on_new_group)
-        low, high = consumer.get_watermark_offsets(committed, timeout=10)
+        low, high = self._consumer.get_watermark_offsets(committed, timeout=_ASK_SECONDS)
         if low <= committed.offset <= high:
             return committed
         if self._position.on_lost_offset == "fail":
@@ -133,14 +164,23 @@ class StreamConsumer:
             )
         return _at(committed, self._position.on_lost_offset)
 
-    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Nothing is in flight here: a batch is stored and committed before the next poll."""
-        self._owned -= {each.partition for each in partitions}
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Nothing is in flight here: a batch is stored before the next poll, and committed now if that was refused."""
+        self._commit()
+        self._disown(consumer, partitions)
         self._tell("bridge_partitions_revoked", partitions=[each.partition for each in partitions])
 
-    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._owned -= {each.partition for each in partitions}
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._disown(consumer, partitions)
         self._tell("bridge_partitions_lost", partitions=[each.partition for each in partitions])
+
+    def _disown(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """From now on these partitions, and their offsets, are another bridge's."""
+        gone = {each.partition for each in partitions}
+        consumer.incremental_unassign([each for each in partitions if each.partition in self._owned])
+        self._owned -= gone
+        self._unplaced = [each for each in self._unplaced if each.partition not in gone]
+        self._uncommitted = {number: offset for number, offset in self._uncommitted.items() if number not in gone}
 
     def _on_error(self, error: KafkaError) -> None:
         self._tell("kafka_error", error=error.name(), fatal=error.fatal())
@@ -154,6 +194,10 @@ class StreamConsumer:
             service="kafka",
             operation="consume",
         )
+
+
+def _away(error: KafkaError, operation: str) -> KafkaAway:
+    return KafkaAway(error.name(), code="kafka_error", service="kafka", operation=operation)
 
 
 def record_of(message: Message) -> Record:

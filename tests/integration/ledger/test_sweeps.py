@@ -196,16 +196,16 @@ def test_one_unfinished_row_can_be_woken_and_no_other(
 # -- slots -------------------------------------------------------------------------------------------------------------
 
 
-def test_one_of_many_beats_has_the_tick(sweeps: Sweeps, database: Database) -> None:
+def test_one_of_eight_beats_has_the_tick(sweeps: Sweeps, database: Database) -> None:
     for _round in range(3):
-        together = threading.Barrier(5)
+        together = threading.Barrier(8)
 
         def take_slot(_number: int, together: threading.Barrier = together) -> bool:
             together.wait()
             return sweeps.take_slot("sweep", 60.0)
 
-        with ThreadPoolExecutor(5) as pool:
-            taken = list(pool.map(take_slot, range(5)))
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(take_slot, range(8)))
         taken += [sweeps.take_slot("sweep", 60.0) for _ in range(3)]
         assert taken.count(True) == 1
         database.run("UPDATE beat_slots SET taken_at = taken_at - '61 s'::INTERVAL")

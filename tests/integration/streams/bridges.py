@@ -93,9 +93,13 @@ class Bridges:
         """Let the members, or all, take turns until the condition holds."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"within {seconds:g} s: {what}"
+            assert time.monotonic() < deadline, f"within {seconds:g} s: {what}; told: {self.story()}"
             for member in members or self._members:
                 member.bridge.turn()
+
+    def story(self) -> str:
+        """Return what the members told, for the reader of a failed test."""
+        return "\n".join(f"{number} {event}" for number, each in enumerate(self._members) for event in each.told.events)
 
     def close(self) -> None:
         """Leave the group and close every connection."""

@@ -1,0 +1,89 @@
+"""A worker's desk on a real ledger, with a provider that is played by a list and a queue that writes down."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+
+from payments.event import Provider
+from payments.flows.desk import Desk, WorkPolicy
+from payments.ledger.claims import Claims
+from payments.ledger.database import Database
+from payments.ledger.settlements import Settlements
+from payments.ledger.sweeps import Sweeps
+from payments.queue.wakeups import Call, QueueAway, Wakeups
+from payments.resilience.backoff import Backoff
+from tests.fake_gateway import FakeGateway
+
+POLICY: dict[str, Any] = {
+    "most_attempts": 4,
+    "backoff": Backoff(base_seconds=10.0, cap_seconds=60.0),
+    "lease_seconds": 60.0,
+    "line_seconds": 30.0,
+    "out_of_order_wait_seconds": 5.0,
+    "out_of_order_window_seconds": 30.0,
+    "sweep_interval_seconds": 1.0,
+    "sweep_grace_seconds": 2.0,
+    "sweep_batch_size": 5000,
+}
+MakeDesk = Callable[..., Desk]
+
+
+class Queue:
+    """Takes wake-ups in place of Redis; while `away` it says so."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, float | None]] = []
+        self.away = False
+
+    def send(self, calls: Sequence[Call], delay_seconds: float | None = None) -> None:
+        if calls and self.away:
+            raise QueueAway("Redis does not answer", code="queue_away", service="redis")
+        self.sent += [(call.inbox_id, delay_seconds) for call in calls]
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+@pytest.fixture
+def told() -> list[tuple[str, dict[str, object]]]:
+    """Return every log event that was told, with its fields."""
+    return []
+
+
+@pytest.fixture
+def make_desk(
+    database: Database, gateway: FakeGateway, queue: Queue, told: list[tuple[str, dict[str, object]]]
+) -> MakeDesk:
+    """Return a maker of desks that differ in a tool or a rule."""
+
+    def make(**other: Any) -> Desk:  # noqa: ANN401 - any tool or rule
+        rules = POLICY | {name: other.pop(name) for name in list(other) if name in POLICY}
+        tools: dict[str, Any] = {
+            "claims": Claims(database),
+            "settlements": Settlements(database),
+            "sweeps": Sweeps(database),
+            "wakeups": cast("Wakeups", queue),
+            "gateways": dict.fromkeys(Provider, gateway),
+            "tell": lambda name, **fields: told.append((name, fields)),
+        }
+        return Desk(
+            **(tools | other),
+            policy=WorkPolicy(**rules),
+            events_topic="payments.events",
+            dead_letter_topic="payments.raw.dlq",
+        )
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> Desk:
+    return make_desk()
