@@ -45,6 +45,7 @@ def _work(settings: Settings) -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": False,
         "task_soft_time_limit": settings.work.soft_time_limit_seconds,
         "task_time_limit": settings.work.time_limit_seconds,
+        "worker_consumer": "workers.consumer:BundlingConsumer",
         "worker_concurrency": settings.work.concurrency,
         "worker_prefetch_multiplier": 4,  # wake-ups are cheap, and a lost one is sent again
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # the fencing token guards the twin

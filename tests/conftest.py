@@ -35,9 +35,7 @@ def database_url(postgres: Postgres) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = Database(
-        database_url, DatabasePolicy(pool_size=5, connect_timeout_seconds=3, statement_timeout_ms=10_000)
-    )
+    opened = Database(database_url, DatabasePolicy(pool_size=5, connect_timeout_seconds=3, statement_timeout_ms=10_000))
     yield opened
     opened.close()
 

@@ -10,7 +10,6 @@ from payments.envelope import Record
 from payments.failures import Permanent, Transient
 from payments.streams.kafka import KafkaAccess
 
-
 _ASK_SECONDS = 5.0  # below the session timeout, so that asking costs nobody the membership
 
 
@@ -66,7 +65,7 @@ class StreamConsumer:
     def commit(self, records: Sequence[Record]) -> None:
         """Commit the offsets after `records` and wait for the answer; what went to another bridge is its to commit.
 
-        A commit that the group refuses, as it does while it moves partitions, is told, and tried again at the next poll.
+        A commit that the group refuses, as it does while it moves partitions, is told and tried again at the next poll.
         """
         for record in records:
             if record.partition in self._owned:

@@ -209,9 +209,7 @@ def test_an_unknown_outcome_is_asked_again_under_the_same_key(
     assert gateway.count("capture") == 1
 
 
-def test_every_step_of_every_payment_has_a_key_of_its_own(
-    desk: Desk, gateway: FakeGateway, database: Database
-) -> None:
+def test_every_step_of_every_payment_has_a_key_of_its_own(desk: Desk, gateway: FakeGateway, database: Database) -> None:
     for inbox_id in receive(database, requested("p1", "evt_1"), requested("p2", "evt_2")):
         process(desk, inbox_id)
     assert len({asked.key for asked in gateway.asked}) == 4
@@ -411,7 +409,9 @@ def test_a_queue_that_is_away_does_not_undo_the_ending_of_an_event(
     assert process(make_desk(line_seconds=0.0), first) == Settled()
 
 
-def test_a_refund_that_came_before_its_capture_is_settled_after_it(desk: Desk, queue: Queue, database: Database) -> None:
+def test_a_refund_that_came_before_its_capture_is_settled_after_it(
+    desk: Desk, queue: Queue, database: Database
+) -> None:
     [refund] = receive(database, refunded())
     assert process(desk, refund) == Waiting(5.0)
     assert database.row("SELECT state, attempts FROM inbox") == ("waiting", 0)
@@ -428,9 +428,7 @@ def test_a_refund_and_its_capture_in_the_wrong_order_are_settled_in_one_task(des
     assert states(database) == {"evt_refund": "settled", "evt_capture": "settled"}
 
 
-def test_several_that_came_too_early_are_all_settled_once_the_capture_is_there(
-    desk: Desk, database: Database
-) -> None:
+def test_several_that_came_too_early_are_all_settled_once_the_capture_is_there(desk: Desk, database: Database) -> None:
     early = [an_event(f"evt_{i}", Kind.REFUNDED, amount_minor=100, reference_id=f"r{i}") for i in range(4)]
     first, *_ = receive(database, *early, an_event("evt_capture"))
     process(desk, first)

@@ -47,7 +47,12 @@ def test_a_record_that_two_bridges_bury_at_once_is_buried_once(database: Databas
 
 
 def test_the_same_bytes_at_another_place_are_another_dead_letter(database: Database) -> None:
-    places = [a_record(b"bad", 7), a_record(b"bad", 8), a_record(b"bad", 7, partition=1), a_record(b"bad", 7, topic="t")]
+    places = [
+        a_record(b"bad", 7),
+        a_record(b"bad", 8),
+        a_record(b"bad", 7, partition=1),
+        a_record(b"bad", 7, topic="t"),
+    ]
     assert DeadLetters(database).bury([a_corpse(place) for place in places], TOPIC) == 4
 
 

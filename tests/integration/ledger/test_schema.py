@@ -120,5 +120,7 @@ def test_every_time_that_counts_is_the_databases(database: Database, monkeypatch
     [call] = Inbox(database).receive([an_arrival(an_event())])[1]
     assert Claims(database).take(call.inbox_id, lease_seconds=60) is not None
     assert Sweeps(database).free_expired() == 0
-    row = database.row("SELECT lease_until - now() BETWEEN '55 s' AND '60 s', received_at > now() - '60 s'::INTERVAL FROM inbox")
+    row = database.row(
+        "SELECT lease_until - now() BETWEEN '55 s' AND '60 s', received_at > now() - '60 s'::INTERVAL FROM inbox"
+    )
     assert row == (True, True)

@@ -153,7 +153,9 @@ def test_a_burial_keeps_all_that_is_known_of_the_event(
     assert database.row("SELECT count(*) FROM outbox") == (1,)
 
 
-def test_a_burial_changes_no_payment(inbox: Inbox, claims: Claims, settlements: Settlements, database: Database) -> None:
+def test_a_burial_changes_no_payment(
+    inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
+) -> None:
     settlements.bury(claimed(inbox, claims, an_event()), FAILURE, NEWS)
     assert database.row("SELECT count(*) FROM payments") == (0,)
 

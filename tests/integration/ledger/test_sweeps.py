@@ -126,9 +126,7 @@ def test_a_row_behind_an_unfinished_one_of_its_payment_is_not_sent(
     assert [each.inbox_id for each in sweeps.lost(STRIPE, None, 2.0, LIMIT)] == [second.inbox_id]
 
 
-def test_a_row_behind_one_that_yields_is_sent(
-    inbox: Inbox, claims: Claims, sweeps: Sweeps, database: Database
-) -> None:
+def test_a_row_behind_one_that_yields_is_sent(inbox: Inbox, claims: Claims, sweeps: Sweeps, database: Database) -> None:
     refund, capture = inbox.receive([an_arrival(an_event("evt_1", Kind.REFUNDED)), an_arrival(an_event("evt_2"))])[1]
     claims.yield_turn(take(claims, refund), 3600.0)
     age(database)

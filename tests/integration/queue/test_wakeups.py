@@ -70,7 +70,9 @@ def test_flower_is_shown_the_row_the_provider_and_the_payment_and_nothing_else(a
 def test_every_provider_has_a_queue_of_its_own_and_its_order_is_kept(app: Celery, wakeups: Wakeups) -> None:
     wakeups.send([a_call(1), a_call(2, "paypal"), a_call(3), a_call(4, "razorpay"), a_call(5, "canonical")])
     assert [received(app).headers[NUMBER_HEADER] for _ in range(2)] == [1, 3]
-    assert [received(app, f"payments.{name}").headers[NUMBER_HEADER] for name in ("paypal", "razorpay", "canonical")] == [
+    assert [
+        received(app, f"payments.{name}").headers[NUMBER_HEADER] for name in ("paypal", "razorpay", "canonical")
+    ] == [
         *(2, 4, 5),
     ]
 
@@ -130,7 +132,16 @@ def test_an_empty_queue_has_no_watermark(wakeups: Wakeups) -> None:
     assert wakeups.watermark(QUEUE) is None
 
 
-GARBAGE = [b"", b"\xff\x00", b"null", b"[]", b"7", b'{"headers": 1}', b'{"headers": {"wakeup": "seven"}}', b'{"headers": {}}']
+GARBAGE = [
+    b"",
+    b"\xff\x00",
+    b"null",
+    b"[]",
+    b"7",
+    b'{"headers": 1}',
+    b'{"headers": {"wakeup": "seven"}}',
+    b'{"headers": {}}',
+]
 
 
 def test_what_is_not_ours_at_the_old_end_is_looked_past(client: redis.Redis, wakeups: Wakeups) -> None:

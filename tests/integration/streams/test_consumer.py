@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from payments.envelope import Record
 from payments.streams import consumer as module
@@ -97,9 +97,7 @@ def test_partitions_that_come_while_paused_are_paused_too(kafka: Brokers, topic:
     assert [reading.read() for _ in range(10)] == [[]] * 10
 
 
-def test_only_what_was_handed_to_commit_is_committed(
-    kafka: Brokers, topic: str, group: str, reading: Reading
-) -> None:
+def test_only_what_was_handed_to_commit_is_committed(kafka: Brokers, topic: str, group: str, reading: Reading) -> None:
     kafka.produce_at(topic, [(2, b"%d" % n) for n in range(10)])
     eventually(lambda: reading.has_read(10), "all are read")
     reading.consumer.commit(reading.records[:4])
@@ -147,8 +145,7 @@ def test_a_broker_that_is_away_at_the_assignment_only_delays_its_partitions() ->
         brokers.produce_at(name, [(number, b"old") for number in range(PARTITIONS)])
         brokers.commit(name, group, dict.fromkeys(range(PARTITIONS), 1))
         brokers.produce_at(name, [(number, b"new") for number in range(PARTITIONS)])
-        away = _leader_that_is_no_coordinator(brokers, name, group)
-        mock.set_down(away)
+        away = _take_away_another_than_the_coordinator(mock, brokers, name, group)
         reading = Reading(brokers, a_position(name, group))
         with pytest.raises(KafkaAway):
             eventually(lambda: reading.consumer.batch(10, 0.2) is None, "the failure is told")
@@ -163,12 +160,17 @@ def test_a_broker_that_is_away_at_the_assignment_only_delays_its_partitions() ->
         reading.consumer.close()
 
 
-def _leader_that_is_no_coordinator(brokers: Brokers, topic: str, group: str) -> int:
-    """Return a broker whose absence the group survives but a partition does not."""
-    admin = brokers.admin()
-    described = admin.describe_consumer_groups([group])[group].result(10)
-    leaders = {partition.leader for partition in admin.list_topics(topic, timeout=10).topics[topic].partitions.values()}
-    return min(leaders - {described.coordinator.id})
+def _take_away_another_than_the_coordinator(mock: KafkaMock, brokers: Brokers, topic: str, group: str) -> int:
+    """Take away a broker whose absence the group survives but a partition does not; each broker leads one at least."""
+    for broker in (1, 2):
+        mock.set_down(broker)
+        try:
+            brokers.committed(topic, group)
+        except KafkaException:
+            mock.set_up(broker)
+        else:
+            return broker
+    raise AssertionError("two brokers cannot both be the coordinator")
 
 
 class Scripted:

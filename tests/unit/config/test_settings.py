@@ -157,7 +157,9 @@ def test_half_a_login_is_refused_and_the_missing_part_named(monkeypatch: pytest.
         KafkaSettings()
 
 
-@pytest.mark.parametrize(("variable", "group"), [("LEASE_SECONDS", WorkSettings), ("DATABASE_POOL_SIZE", DatabaseSettings)])
+@pytest.mark.parametrize(
+    ("variable", "group"), [("LEASE_SECONDS", WorkSettings), ("DATABASE_POOL_SIZE", DatabaseSettings)]
+)
 def test_a_value_that_is_no_number_is_refused_by_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, group: type[Group]
 ) -> None:

@@ -13,7 +13,9 @@ from payments.streams.publisher import PublishFailed
 from tasks.again import Again
 
 MADE_OTHERWISE: dict[type[Failure], Failure] = {
-    RateLimited: RateLimited("slow down", retry_after_seconds=2.5, code="http_429", service="stripe", operation="capture"),
+    RateLimited: RateLimited(
+        "slow down", retry_after_seconds=2.5, code="http_429", service="stripe", operation="capture"
+    ),
     Undecodable: Undecodable("$.data.object.amount", "negative"),
     Again: Again("http_503", 4.0),
 }

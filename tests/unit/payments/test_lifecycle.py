@@ -219,7 +219,9 @@ def refunds_told_both_ways(draw: st.DrawFn) -> tuple[int, list[Event]]:
 
 
 @given(refunds_told_both_ways())
-def test_refunds_told_one_by_one_and_as_totals_in_any_order_end_at_the_same_amount(case: tuple[int, list[Event]]) -> None:
+def test_refunds_told_one_by_one_and_as_totals_in_any_order_end_at_the_same_amount(
+    case: tuple[int, list[Event]],
+) -> None:
     refunded_minor, told = case
     payment, entries = a_payment(COMPLETED), list[Entry]()
     for event in told:

@@ -1,0 +1,154 @@
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import pytest
+
+from payments.flows.relay import relay_batch
+from payments.ledger.database import Database, DatabasePolicy
+from payments.ledger.outbox import Outbox
+from payments.streams.publisher import Outgoing, PublishFailed, StreamPublisher
+from workers.relay import Relay
+
+FAILED = PublishFailed("_MSG_TIMED_OUT", code="publish_failed", service="kafka", operation="produce")
+
+
+class Publisher:
+    """Takes messages in place of Kafka; fails as often as it is told to, after so many of a batch were taken."""
+
+    def __init__(self, *, failures: int = 0, taken_before: int = 0) -> None:
+        self.sent: list[Outgoing] = []
+        self.failures = failures
+        self.taken_before = taken_before
+
+    def send(self, messages: Iterable[Outgoing]) -> int:
+        batch = list(messages)
+        if self.failures:
+            self.failures -= 1
+            self.sent += batch[: self.taken_before]
+            raise FAILED
+        self.sent += batch
+        return len(batch)
+
+    def keys(self) -> list[str]:
+        return [message.key.decode() for message in self.sent]
+
+
+def relayed(outbox: Outbox, publisher: Publisher, batch_size: int) -> int:
+    return relay_batch(outbox, cast("StreamPublisher", publisher), batch_size)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return Outbox(database)
+
+
+def write(database: Database, first: int, last: int) -> None:
+    database.run(
+        """
+        INSERT INTO outbox (topic, key, payload)
+        SELECT 'events', n::TEXT, jsonb_build_object('n', n) FROM generate_series(%(first)s::INT, %(last)s::INT) AS told (n)
+        """,
+        {"first": first, "last": last},
+    )
+
+
+def test_the_outbox_is_sent_in_its_order_and_then_empty(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 25)
+    publisher = Publisher()
+    assert [relayed(outbox, publisher, 10) for _ in range(4)] == [10, 10, 5, 0]
+    assert publisher.keys() == [str(number) for number in range(1, 26)]
+    assert publisher.sent[0] == Outgoing(topic="events", key=b"1", value=b'{"n": 1}')
+    assert outbox.waiting(10) == []
+
+
+def test_what_was_not_confirmed_is_not_forgotten(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 5)
+    publisher = Publisher(failures=1, taken_before=2)
+    with pytest.raises(PublishFailed):
+        relayed(outbox, publisher, 10)
+    assert len(outbox.waiting(10)) == 5
+    assert relayed(outbox, publisher, 10) == 5
+    assert publisher.keys() == ["1", "2", "1", "2", "3", "4", "5"]
+
+
+# -- the loop ----------------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """A relay in a thread, with what it sent and said."""
+
+    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.told: list[str] = []
+        self._relay = Relay(outbox, cast("StreamPublisher", publisher), self._tell)
+        self._thread = threading.Thread(target=self._relay.run, daemon=True)
+
+    def _tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
+        self.told.append(name)
+
+    def __enter__(self) -> "Running":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._relay.stop()
+        self._thread.join(timeout=10)
+        assert not self._thread.is_alive()
+
+
+def wait_until(condition: Callable[[], bool], deadline_seconds: float = 10.0) -> bool:
+    """Return whether it came true in time."""
+    until = time.monotonic() + deadline_seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)  # between two looks
+    return condition()
+
+
+def test_a_relay_sends_what_is_there_and_what_comes_and_stops_when_told(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 3)
+    with Running(outbox, Publisher()) as relay:
+        assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
+        write(database, 4, 4)
+        assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3", "4"])
+    assert relay.told == ["relay_started", "relay_stopped"]
+
+
+def test_a_relay_goes_on_after_a_failure(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 3)
+    with Running(outbox, Publisher(failures=1)) as relay:
+        assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
+    assert relay.told == ["relay_started", "relay_failed", "relay_stopped"]
+
+
+def test_of_two_relays_one_sends_and_the_other_takes_over(outbox: Outbox, database: Database) -> None:
+    with Running(outbox, Publisher()) as second:
+        with Running(outbox, Publisher()) as first:
+            write(database, 1, 3)
+            assert wait_until(lambda: len(first.publisher.sent) + len(second.publisher.sent) == 3)
+            assert [] in (first.publisher.sent, second.publisher.sent)
+        write(database, 4, 4)
+        assert wait_until(lambda: second.publisher.keys()[-1:] == ["4"])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the loop never looks whether the connection that holds its lock still lives",
+)
+def test_a_relay_whose_turn_was_lost_with_its_connection_stops_sending(
+    outbox: Outbox, database: Database, database_url: str
+) -> None:
+    with Running(outbox, Publisher()) as first:
+        write(database, 1, 1)
+        assert wait_until(lambda: first.publisher.keys() == ["1"])
+        outside = Database(
+            database_url, DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000)
+        )
+        outside.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        with Outbox(outside).turn() as mine:
+            assert mine
+            write(database, 2, 2)
+            assert not wait_until(lambda: len(first.publisher.sent) > 1, deadline_seconds=2.0)
+        outside.close()

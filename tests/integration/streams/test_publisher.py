@@ -1,0 +1,109 @@
+"""What the publisher promises: confirmed, in order, and a named failure in bounded time."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from payments.streams.kafka import KafkaAccess
+from payments.streams.publisher import Outgoing, PublishFailed, StreamPublisher
+from payments.streams.reader import TopicReader
+from tests.integration.kafka import PATIENCE_SECONDS, Brokers
+from workers.embedded.kafka_mock import KafkaMock
+
+pytestmark = pytest.mark.timeout(240)  # a broker may die in any of them
+
+
+@pytest.fixture
+def mock() -> Iterator[KafkaMock]:
+    """A mock of this test's own, which it may take away."""
+    with KafkaMock() as server:
+        yield server
+
+
+def outgoing(topic: str, key: bytes, value: bytes) -> Outgoing:
+    return Outgoing(topic=topic, key=key, value=value, headers=[("correlation_id", b"c"), ("empty", None)])
+
+
+def test_messages_of_one_key_stay_in_their_order(kafka: Brokers, topic: str, group: str) -> None:
+    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=PATIENCE_SECONDS)
+    sent = [(b"key-%d" % (n % 7), b"%05d" % n) for n in range(2000)]
+    for start in range(0, len(sent), 250):
+        chunk = [outgoing(topic, key, value) for key, value in sent[start : start + 250]]
+        assert publisher.send(chunk) == len(chunk)
+    read: dict[bytes, list[bytes]] = {}
+    places: dict[bytes, set[int]] = {}
+    reader = TopicReader(kafka.access, topic, group)
+    for record in reader.records():
+        assert record.key is not None
+        read.setdefault(record.key, []).append(record.payload)
+        places.setdefault(record.key, set()).add(record.partition)
+    reader.close()
+    assert read == {key: [value for each, value in sent if each == key] for key, _ in sent[:7]}
+    assert {len(partitions) for partitions in places.values()} == {1}
+
+
+def test_what_was_sent_has_its_key_and_headers(kafka: Brokers, topic: str, group: str) -> None:
+    StreamPublisher(kafka.access, PATIENCE_SECONDS).send([outgoing(topic, b"key", b"value")])
+    reader = TopicReader(kafka.access, topic, group)
+    (record,) = reader.records()
+    reader.close()
+    assert (record.key, record.payload) == (b"key", b"value")
+    assert record.headers == [("correlation_id", b"c"), ("empty", None)]
+
+
+def test_sending_nothing_is_no_failure(kafka: Brokers) -> None:
+    assert StreamPublisher(kafka.access).send([]) == 0
+
+
+def test_brokers_that_are_away_make_it_fail_in_bounded_time(mock: KafkaMock) -> None:
+    publisher = StreamPublisher(KafkaAccess(bootstrap_servers=mock.bootstrap_servers), delivery_timeout_seconds=2)
+    assert publisher.send([outgoing("t", b"key", b"before")]) == 1
+    mock.set_down()
+    started = time.monotonic()
+    with pytest.raises(PublishFailed):
+        publisher.send([outgoing("t", b"key", b"meanwhile")])
+    assert time.monotonic() - started < 10
+
+
+def test_after_a_failure_it_sends_again_once_the_brokers_are_back(mock: KafkaMock, group: str) -> None:
+    access = KafkaAccess(bootstrap_servers=mock.bootstrap_servers)
+    publisher = StreamPublisher(access, delivery_timeout_seconds=2)
+    publisher.send([outgoing("t", b"key", b"before")])
+    mock.set_down()
+    with pytest.raises(PublishFailed):
+        publisher.send([outgoing("t", b"key", b"meanwhile")])
+    mock.set_up()
+    assert _sent_at_last(publisher, outgoing("t", b"key", b"after"))
+    reader = TopicReader(access, "t", group)
+    read = [record.payload for record in reader.records()]
+    reader.close()
+    assert read[0] == b"before"
+    assert read[-1] == b"after"
+
+
+def _sent_at_last(publisher: StreamPublisher, message: Outgoing) -> bool:
+    """Send until it is confirmed, as the relay does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return publisher.send([message]) == 1
+        except PublishFailed:
+            continue
+    return False
+
+
+def test_a_message_that_is_too_large_is_named(kafka: Brokers, topic: str) -> None:
+    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=5)
+    with pytest.raises(PublishFailed, match="MSG_SIZE_TOO_LARGE"):
+        publisher.send([outgoing(topic, b"key", b"x" * 2_000_000)])
+
+
+def test_more_than_the_local_queue_holds_is_sent_all_the_same(kafka: Brokers, topic: str, group: str) -> None:
+    wanted = 110_000  # librdkafka's queue.buffering.max.messages is 100,000
+    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=PATIENCE_SECONDS)
+    sent = publisher.send(Outgoing(topic=topic, key=b"%d" % (n % 100), value=b"v") for n in range(wanted))
+    assert sent == wanted
+    reader = TopicReader(kafka.access, topic, group)
+    assert sum(end - begin for begin, end in reader.ends().values()) == wanted
+    reader.close()
