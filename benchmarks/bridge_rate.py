@@ -1,53 +1,71 @@
-"""Our bridge, with its durable inbox, against a naive one: poll, apply_async, commit, one record at a time."""
+"""One bridge at work, in a process of its own: ours, with its durable inbox, or a naive one.
 
+The naive one polls, calls `apply_async` and commits, one record at a time, and stores nothing: the common way, which
+loses what Redis loses.
+
+    python -m benchmarks.bridge_rate ours|naive COUNT
+
+prints seconds for COUNT records, from the first one taken, and the process' peak memory in MB.
+"""
+
+import json
 import resource
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from confluent_kafka import Consumer
 
-from config.settings import load_settings
+from config.settings import Settings, load_settings
+from payments.envelope import Record
+from payments.flows.intake import Intake, Taken
 from payments.wiring import Wiring
 from workers.app import app
-from workers.logs import configure_logs
 from workers.bridge import Bridge, BridgePolicy
+from workers.logs import configure_logs
+
+
+class CountingIntake:
+    """Our intake, counting what it takes."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self.taken = 0
+
+    def take(self, records: Sequence[Record]) -> Taken:
+        """Take the records."""
+        taken = self._intake.take(records)
+        self.taken += len(records)
+        return taken
 
 
 def main(kind: str, count: int) -> None:
-    """Read `count` records of the topic and print seconds and peak memory in KiB."""
-    configure_logs(load_settings().log)
-    seconds = {"ours": _ours, "naive": _naive}[kind](count)
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def _ours(count: int) -> float:
+    """Carry `count` records and print what it took."""
     settings = load_settings()
+    configure_logs(settings.log)
+    seconds = {"ours": _ours, "naive": _naive}[kind](settings, count)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "records": count, "peak_mb": peak_mb}))
+
+
+def _ours(settings: Settings, count: int) -> float:
     wiring = Wiring(settings)
+    intake: Any = CountingIntake(wiring.intake(app))
     policy = BridgePolicy(batch_size=settings.bridge.batch_size, high_water_mark=10**9, low_water_mark=0)
-    taken = 0
-    intake = wiring.intake(app)
-    bridge = Bridge(wiring.consumer(), intake, wiring.inbox(), policy, wiring.tell)
-    take = intake.take
-
-    def counting(records):
-        nonlocal taken
-        result = take(records)
-        taken += len(records)
-        return result
-
-    intake.take = counting
-    while not taken:
+    consumer = wiring.consumer()
+    bridge = Bridge(consumer, intake, wiring.inbox(), policy, wiring.tell)
+    while not intake.taken:
         bridge.turn()
-    began, first = time.perf_counter(), taken
-    while taken < count:
+    began, first = time.perf_counter(), intake.taken
+    while intake.taken < count:
         bridge.turn()
     seconds = time.perf_counter() - began
-    bridge._consumer.close()
-    return seconds * count / (count - first)
+    consumer.close()
+    return seconds * count / (intake.taken - first)
 
 
-def _naive(count: int) -> float:
-    settings = load_settings()
+def _naive(settings: Settings, count: int) -> float:
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka.bootstrap_servers,
@@ -59,7 +77,7 @@ def _naive(count: int) -> float:
     consumer.subscribe([settings.kafka.topic])
     _carry_one(consumer)
     began = time.perf_counter()
-    for _ in range(count - 1):
+    for _ in range(count):
         _carry_one(consumer)
     seconds = time.perf_counter() - began
     consumer.close()

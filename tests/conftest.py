@@ -54,7 +54,7 @@ def redis_url(valkey: Valkey) -> str:
 
 
 @pytest.fixture(scope="session")
-def _brokers() -> Iterator[Brokers]:
+def brokers() -> Iterator[Brokers]:
     """The cluster that the environment names, otherwise one mock for the whole run."""
     named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if named:
@@ -65,17 +65,17 @@ def _brokers() -> Iterator[Brokers]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(_brokers: Brokers) -> str:
-    return _brokers.bootstrap_servers
+def kafka_bootstrap(brokers: Brokers) -> str:
+    return brokers.bootstrap_servers
 
 
 @pytest.fixture
-def kafka(_brokers: Brokers, request: pytest.FixtureRequest) -> Brokers:
+def kafka(brokers: Brokers, request: pytest.FixtureRequest) -> Brokers:
     """The Kafka of this run; a test marked real_kafka(reason) is skipped where it is the mock."""
     marker = request.node.get_closest_marker("real_kafka")
-    if marker is not None and not _brokers.real:
+    if marker is not None and not brokers.real:
         pytest.skip(f"only real brokers can show it (make test-kafka): {marker.kwargs['reason']}")
-    return _brokers
+    return brokers
 
 
 @pytest.fixture

@@ -55,10 +55,10 @@ class TopicReader:
         left = {each.partition: left[each.partition] for each in starts if 0 <= each.offset < left[each.partition]}
         self._consumer.assign([each for each in starts if each.partition in left])
         while left:
-            messages = self._consumer.consume(_BATCH, _SECONDS)
-            if not messages:
+            first = self._consumer.poll(_SECONDS)  # consume() alone would wait for a whole batch
+            if first is None:
                 raise KafkaAway("no record came in time", code="kafka_error", service="kafka", operation="read")
-            for message in messages:
+            for message in (first, *self._consumer.consume(_BATCH, 0)):
                 if error := message.error():
                     _end_of_partition(error, message, left)
                     continue

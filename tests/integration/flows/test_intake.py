@@ -134,7 +134,7 @@ def test_the_same_message_at_another_offset_is_known_and_no_contradiction(intake
 @pytest.mark.parametrize("other", [{"amount": "11.00"}, {"currency": "USD"}, {"status": "failed"}])
 @pytest.mark.parametrize("together", [True, False])
 def test_another_message_under_a_known_id_is_buried_and_the_first_one_stands(
-    intake: Intake, database: Database, other: dict[str, str], together: bool
+    intake: Intake, database: Database, other: dict[str, str], *, together: bool
 ) -> None:
     batch = records(a_message("p1", event_id="e1"), a_message("p1", **({"event_id": "e1"} | other)))
     for part in [batch] if together else [[each] for each in batch]:
@@ -241,7 +241,7 @@ def test_no_email_and_no_card_number_ever_gets_into_redis(database: Database, ap
     assert taken.woken > 10
     with redis.Redis.from_url(redis_url) as client:
         keys = [key for key in client.scan_iter() if client.type(key) == b"list"]
-        messages = b"".join(b"".join(client.lrange(key, 0, -1)) for key in keys)  # type: ignore[arg-type]  # redis-py types both of its worlds
+        messages = b"".join(b"".join(client.lrange(key, 0, -1)) for key in keys)
         assert client.llen("payments.stripe")
     whole = messages + b"".join(decoded_bodies(messages))
     assert b"payments.process" in whole

@@ -1,7 +1,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 
@@ -48,7 +48,8 @@ def write(database: Database, first: int, last: int) -> None:
     database.run(
         """
         INSERT INTO outbox (topic, key, payload)
-        SELECT 'events', n::TEXT, jsonb_build_object('n', n) FROM generate_series(%(first)s::INT, %(last)s::INT) AS told (n)
+        SELECT 'events', n::TEXT, jsonb_build_object('n', n)
+          FROM generate_series(%(first)s::INT, %(last)s::INT) AS told (n)
         """,
         {"first": first, "last": last},
     )
@@ -88,7 +89,7 @@ class Running:
     def _tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
         self.told.append(name)
 
-    def __enter__(self) -> "Running":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -62,7 +62,7 @@ def sweep_later(desk: Desk, database: Database) -> Swept:
 
 
 def length(client: redis.Redis, queue: str = QUEUE) -> int:
-    return int(client.llen(queue))  # type: ignore[arg-type]  # redis-py types both of its worlds
+    return int(client.llen(queue))
 
 
 def test_a_backlog_that_is_still_queued_is_not_doubled_by_any_number_of_sweeps(

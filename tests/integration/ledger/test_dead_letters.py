@@ -74,7 +74,7 @@ def test_a_dead_letter_is_announced_with_its_reason_and_its_bytes(database: Data
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="the announcement holds the record in base64: over 750 kB the producer refuses it, and the relay stands still",
+    reason="the record goes out in base64: over 750 kB the producer refuses it, and the relay stands still",
 )
 def test_a_large_dead_letter_can_be_sent_by_the_relay(database: Database) -> None:
     DeadLetters(database).bury([a_corpse(a_record(b"x" * 900_000, 7))], TOPIC)

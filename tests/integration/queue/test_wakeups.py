@@ -192,7 +192,7 @@ def test_a_server_that_is_away_is_named_left_alone_for_a_moment_and_found_again(
     clock.now += 1.1
     wakeups.send([a_call(4)])
     with redis.Redis.from_url(own_valkey.url) as client:
-        newest = json.loads(client.lrange(QUEUE, 0, 0)[0])  # type: ignore[index]  # redis-py types both of its worlds
+        newest = json.loads(client.lrange(QUEUE, 0, 0)[0])
     assert newest["headers"][NUMBER_HEADER] == 4
     app.close()
 
@@ -230,8 +230,8 @@ def test_a_server_that_refuses_connections_is_known_to_be_away_at_once(own_valke
 
 
 def lrange(client: redis.Redis, start: int, end: int) -> list[Any]:
-    return list(client.lrange(QUEUE, start, end))  # type: ignore[arg-type]  # redis-py types both of its worlds
+    return list(client.lrange(QUEUE, start, end))
 
 
 def reads(client: redis.Redis) -> int:
-    return int(client.info("stats")["total_reads_processed"])  # type: ignore[index]  # likewise
+    return int(client.info("stats")["total_reads_processed"])

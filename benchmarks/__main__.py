@@ -1,0 +1,77 @@
+"""Run all benchmarks and print what they found. What is compared is measured side by side, in this one run."""
+
+import json
+import os
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.servers import kafka, ledger_and_queue, run_module
+from benchmarks.topic import fill
+from config.settings import load_settings
+from workers.logs import configure_logs
+
+_BACKLOG = 200_000
+_OURS, _NAIVE = 30_000, 2_000
+_TOPIC = "payments.raw"
+
+
+def main() -> None:
+    """Measure everything and print a table."""
+    configure_logs(load_settings().log)
+    table = Table(title="Payferry, measured", show_header=False)
+    for name, value in [*_bridge().items(), *_pipeline().items()]:
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def _bridge() -> dict[str, str]:
+    """Return rates of our bridge and the naive one on one topic, and our memory with a long backlog."""
+    with kafka(_TOPIC) as (name, bootstrap_servers), ledger_and_queue(bootstrap_servers, _TOPIC) as env:
+        fill(bootstrap_servers, _TOPIC, _BACKLOG)
+        naive = _rate("naive", _NAIVE, env)
+        ours = _rate("ours", _OURS, env)
+    ratio = _per_second(ours) / _per_second(naive)
+    return {
+        "Kafka": name,
+        "naive bridge (poll, apply_async, commit; no inbox)": f"{_per_second(naive):,.0f} payments/s",
+        "our bridge (durable inbox)": f"{_per_second(ours):,.0f} payments/s",
+        "ratio": f"{ratio:.1f} times",
+        f"our bridge, peak memory with {_BACKLOG:,} records waiting": f"{ours['peak_mb']:.0f} MB",
+    }
+
+
+def _rate(kind: str, count: int, env: dict[str, str]) -> dict[str, Any]:
+    group = {"KAFKA_GROUP_ID": f"bench-{kind}"}
+    told: dict[str, Any] = json.loads(run_module("benchmarks.bridge_rate", kind, str(count), env=env | group))
+    return told
+
+
+def _per_second(told: dict[str, Any]) -> float:
+    return float(told["records"]) / float(told["seconds"])
+
+
+def _pipeline() -> dict[str, str]:
+    """Return the rate from Kafka to settled, and what more workers do for I/O-bound payments."""
+    fast = _stack(workers=1, latency_ms=0, payments=3000)
+    one = _stack(workers=1, latency_ms=50, payments=1000)
+    four = _stack(workers=4, latency_ms=50, payments=3000)
+    return {
+        "Kafka to settled, one worker of 4 processes, embedded servers": f"{fast['rate']:,.0f} events/s",
+        "one worker, 50 ms at the gateway": f"{one['rate']:,.0f} events/s",
+        "four workers, 50 ms at the gateway": f"{four['rate']:,.0f} events/s",
+        "four workers against one": f"{four['rate'] / one['rate']:.1f} times",
+        "largest worker process": f"{one['worker_rss_mb']:.0f} MB",
+        "all of payferry up (proportional set size)": f"{one['all_mb']:,.0f} MB",
+    }
+
+
+def _stack(**options: int) -> dict[str, float]:
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    told: dict[str, float] = json.loads(run_module("benchmarks.pipeline", *words, env=os.environ))
+    return told
+
+
+if __name__ == "__main__":
+    main()
