@@ -58,10 +58,8 @@ def _work(settings: Settings) -> dict[str, Any]:
 
 def _broker(settings: Settings) -> dict[str, Any]:
     redis = settings.redis
-    url = redis.url or "redis://127.0.0.1:6379/0"
     return {
-        "broker_url": url,
-        "broker_transport": "payments.queue.transport:Transport" if url.startswith("redis") else None,
+        "broker_url": redis.url or "redis://127.0.0.1:6379/0",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # for ever: the inbox keeps what comes meanwhile
         "broker_channel_error_retry": True,  # a read-only replica after a fail-over is no reason to exit

@@ -2,11 +2,15 @@
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_ready
+from kombu.transport import TRANSPORT_ALIASES
 
 from config.celery import celery_options
 from config.settings import load_settings
 from workers.logs import configure_logs
 from workers.readiness import announce_ready
+
+# The URL says redis:// as everywhere; this app reaches it through our transport, which keeps its clients.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "payments.queue.transport:Transport"))
 
 app = Celery("payferry", set_as_current=True)
 app.add_defaults(lambda: celery_options(load_settings()))

@@ -47,6 +47,7 @@ class Inbox:
         """Note other names of payments, before the events that tell them: that is true whatever becomes of those."""
         with self._database.transaction() as connection:
             connection.execute(_LEARN_ALIASES, aliases)
+            connection.execute(_SHORTEN_ALIASES, aliases)
             connection.execute(_JOIN_LINES, aliases)
 
     def known(self, events: Sequence[Event]) -> dict[tuple[str, str], Event]:
@@ -108,6 +109,15 @@ SELECT DISTINCT ON (alias) alias, ordering_key
  WHERE NOT EXISTS (SELECT FROM payments WHERE payments.ordering_key = told.alias)
  ORDER BY alias
     ON CONFLICT (alias) DO NOTHING
+"""
+
+# A capture's authorization may itself be another name of an order: every alias leads to the first name at once.
+_SHORTEN_ALIASES = """
+UPDATE aliases
+   SET ordering_key = root.ordering_key
+  FROM aliases AS root
+ WHERE aliases.ordering_key = root.alias
+   AND (aliases.alias = ANY (%(alias)s::TEXT[]) OR root.alias = ANY (%(alias)s::TEXT[]))
 """
 
 # Rows that came before their payment's first name was known now join its line.

@@ -37,6 +37,7 @@ class Settlements:
         """End the event as `state`, with its payment, its entries and the announcement. None: no longer ours."""
         legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
         told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
+        told["alias"] = _capture_alias(payment)
         return _ended(self._database.row(_BOOK, told))
 
     def close(self, claim: Claim, state: State) -> Ended | None:
@@ -50,6 +51,12 @@ class Settlements:
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
+
+
+def _capture_alias(payment: Payment) -> str | None:
+    """Return the name under which a later refund may call this payment, where a capture has an id of its own."""
+    alias = f"{payment.provider}:{payment.capture_id}"
+    return alias if payment.capture_id and alias != payment.ordering_key else None
 
 
 def _news(news: Announcement) -> dict[str, Any]:
@@ -105,6 +112,12 @@ WITH mine AS ({_END}
       FROM mine
      CROSS JOIN unnest(%(legs)s::TEXT[], %(accounts)s::TEXT[], %(amounts_minor)s::BIGINT[], %(currencies)s::TEXT[])
         AS entry (leg, account, amount_minor, currency)
+), learned AS (
+    INSERT INTO aliases (alias, ordering_key)
+    SELECT %(alias)s::TEXT, ordering_key
+      FROM mine
+     WHERE %(alias)s::TEXT IS NOT NULL
+        ON CONFLICT (alias) DO NOTHING
 ), announced AS (
     INSERT INTO outbox (topic, key, payload)
     SELECT %(news_topic)s, ordering_key, %(news)s::JSONB

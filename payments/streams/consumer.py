@@ -127,27 +127,30 @@ class StreamConsumer:
     def _place(self) -> None:
         """Start each new partition where the group left it; where it never was, as the settings say.
 
-        While the brokers cannot tell, it is tried again at each poll; nothing is read of these partitions until then.
+        Those that the brokers cannot tell of now are asked for again at the next poll, and not read until then.
         """
         if not self._unplaced:
             return
+        placed: list[TopicPartition] = []
         try:
-            committed = self._consumer.committed(self._unplaced, timeout=_ASK_SECONDS)
-            placed = [self._placed(each) for each in committed]
+            for committed in self._consumer.committed(self._unplaced, timeout=_ASK_SECONDS):
+                placed.append(self._placed(committed))
         except OffsetLost as lost:
             self._failure = lost
         except KafkaException as error:
             self._failure = _away(error.args[0], "assign")
-        else:
-            self._start(placed)
+        self._start(placed)
 
     def _start(self, placed: list[TopicPartition]) -> None:
-        self._unplaced = []
+        """Read these from now on; of the others, the one that failed is asked for last next time."""
+        numbers = {each.partition for each in placed}
+        waiting = [each for each in self._unplaced if each.partition not in numbers]
+        self._unplaced = [*waiting[1:], *waiting[:1]]
         self._consumer.incremental_assign(placed)
         if self._paused:
             self._consumer.pause(placed)
-        self._owned |= {each.partition for each in placed}
-        self._tell("bridge_partitions_assigned", partitions=[each.partition for each in placed])
+        self._owned |= numbers
+        self._tell("bridge_partitions_assigned", partitions=sorted(numbers))
 
     def _placed(self, committed: TopicPartition) -> TopicPartition:
         if committed.error is not None:
@@ -241,7 +244,11 @@ def _options(position: Position) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",  # where to start is decided at assignment, so that nothing is skipped in silence
         "check.crcs": True,
-        "queued.max.messages.kbytes": 16_384,  # of memory, however long the backlog
+        # memory stays flat however long the backlog is: librdkafka would keep 100,000 records of each partition at hand
+        "queued.min.messages": 2_000,
+        "queued.max.messages.kbytes": 4_096,
+        "fetch.max.bytes": 2_097_152,
+        "max.partition.fetch.bytes": 262_144,  # a larger record still comes, alone
         "fetch.queue.backoff.ms": 2,  # measured: the default of 1000 caps a reader at 47k records/s
         "fetch.wait.max.ms": 100,
         "max.poll.interval.ms": 300_000,

@@ -38,9 +38,7 @@ class Done:
         return told
 
 
-def payferry(
-    *arguments: str, env: Mapping[str, str], folder: Path, stdin: bytes = b"", seconds: float = 60
-) -> Done:
+def payferry(*arguments: str, env: Mapping[str, str], folder: Path, stdin: bytes = b"", seconds: float = 60) -> Done:
     """Run a command to its end in `folder`."""
     done = subprocess.run(
         [PROGRAM, *arguments],

@@ -1,31 +1,19 @@
 """Servers that a test can look into, named to the processes by their environment."""
 
 import uuid
-from pathlib import Path
 
 import pytest
 import redis
 
+from tests.acceptance.harbour import Harbour
 from tests.acceptance.ledger import Ledger
 from tests.integration.kafka import Brokers
 from workers.embedded.postgres import Postgres
 from workers.embedded.valkey import Valkey
 
 
-class Harbour:
-    """A ledger, a queue and a topic of a module's own; `env` names them to a process."""
-
-    def __init__(self, ledger: Ledger, redis_url: str, env: dict[str, str], folder: Path) -> None:
-        self.ledger = ledger
-        self.redis_url = redis_url
-        self.env = env
-        self.folder = folder
-
-
 @pytest.fixture(scope="module")
-def harbour(
-    postgres: Postgres, valkey: Valkey, brokers: Brokers, tmp_path_factory: pytest.TempPathFactory
-) -> Harbour:
+def harbour(postgres: Postgres, valkey: Valkey, brokers: Brokers, tmp_path_factory: pytest.TempPathFactory) -> Harbour:
     name = uuid.uuid4().hex[:12]
     ledger = Ledger(postgres.fresh_database(f"acceptance_{name}", template="template_payferry"))
     with redis.Redis.from_url(valkey.url) as client:

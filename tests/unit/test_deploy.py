@@ -78,7 +78,7 @@ class Reader:
 
 _COMPOSE = Reader((_ROOT / "docker-compose.yml").read_text()).read()
 _SERVICES: dict[str, dict[str, Yaml]] = _COMPOSE["services"]
-_OURS = {name: service for name, service in _SERVICES.items() if service.get("build")}
+_OURS = {name: service for name, service in _SERVICES.items() if service["image"] == "payferry"}
 _PROCFILE = {spec.name: spec.command for spec in read_procfile((_ROOT / "Procfile").read_text())}
 _DOCKERFILE = re.sub(r"\\\n", " ", (_ROOT / "Dockerfile").read_text()).splitlines()
 
@@ -172,6 +172,10 @@ def test_the_queue_forgets_nothing_and_evicts_nothing() -> None:
     words = _SERVICES["valkey"]["command"].split()
     assert words[words.index("--appendonly") + 1] == "yes"
     assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
+
+
+def test_our_image_is_built_once() -> None:
+    assert [name for name, service in _SERVICES.items() if "build" in service] == ["migrate"]
 
 
 def test_every_volume_that_is_used_is_declared() -> None:

@@ -43,6 +43,12 @@ class Queue:
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    name = "own_schema" if "own_schema" in request.fixturenames else "emptied_database_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
 def queue() -> Queue:
     return Queue()
 

@@ -159,6 +159,7 @@ def test_while_redis_is_away_events_are_stored_all_the_same(intake: Intake, queu
     assert (count(database, "inbox"), count(database, "dead_letters")) == (1, 1)
 
 
+@pytest.mark.usefixtures("own_schema")
 def test_a_record_that_the_database_refuses_is_buried_alone(intake: Intake, queue: Queue, database: Database) -> None:
     database.run("ALTER TABLE inbox ADD CHECK (event ->> 'payment_id' <> 'poison')")
     batch = records(*(a_message(name) for name in ("p1", "p2", "poison", "p3")))
@@ -182,6 +183,7 @@ def test_a_database_that_is_away_is_the_callers_to_know_and_nothing_is_sent(
     raises=AssertionError,
     reason="every Unexpected of the database counts as the record's fault: a schema error buries good payments",
 )
+@pytest.mark.usefixtures("own_schema")
 def test_a_ledger_that_is_not_migrated_buries_no_good_payment(intake: Intake, database: Database) -> None:
     database.run("ALTER TABLE inbox RENAME COLUMN wakeup TO of_another_release")
     with suppress(Unexpected):  # or whatever else stops the bridge
@@ -194,6 +196,7 @@ def test_a_ledger_that_is_not_migrated_buries_no_good_payment(intake: Intake, da
     raises=Unexpected,
     reason="25006 (read-only, after a fail-over) is Unexpected, so the bridge ends in place of pausing",
 )
+@pytest.mark.usefixtures("own_schema")
 def test_a_database_that_is_read_only_is_away(database_url: str, database: Database, queue: Queue) -> None:
     database.run(f"ALTER DATABASE {database_url.rpartition('/')[2]} SET default_transaction_read_only = on")
     with database.connection() as connection:

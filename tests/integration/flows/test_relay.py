@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Any, Self, cast
 
 import pytest
@@ -144,12 +145,19 @@ def test_a_relay_whose_turn_was_lost_with_its_connection_stops_sending(
     with Running(outbox, Publisher()) as first:
         write(database, 1, 1)
         assert wait_until(lambda: first.publisher.keys() == ["1"])
-        outside = Database(
-            database_url, DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000)
-        )
-        outside.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        with Outbox(outside).turn() as mine:
-            assert mine
-            write(database, 2, 2)
-            assert not wait_until(lambda: len(first.publisher.sent) > 1, deadline_seconds=2.0)
-        outside.close()
+        policy = DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000)
+        with closing(Database(database_url, policy)) as outside:
+            outside.rows(_END_THE_TURN)
+            with Outbox(outside).turn() as mine:
+                assert mine
+                write(database, 2, 2)
+                assert not wait_until(lambda: len(first.publisher.sent) > 1, deadline_seconds=2.0)
+
+
+_END_THE_TURN = """
+SELECT pg_terminate_backend(pid)
+  FROM pg_locks
+  JOIN pg_database ON pg_database.oid = pg_locks.database
+ WHERE locktype = 'advisory'
+   AND datname = current_database()
+"""

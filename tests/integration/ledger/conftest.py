@@ -10,6 +10,12 @@ from payments.ledger.sweeps import Sweeps
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    name = "own_schema" if "own_schema" in request.fixturenames else "emptied_database_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
 def inbox(database: Database) -> Inbox:
     return Inbox(database)
 

@@ -83,6 +83,7 @@ def test_the_unfinished_are_counted_no_further_than_asked(inbox: Inbox) -> None:
     assert [inbox.unfinished(at_most) for at_most in (3, 5, 100)] == [3, 5, 5]
 
 
+@pytest.mark.usefixtures("own_schema")
 def test_one_row_that_the_database_refuses_refuses_the_whole_batch(inbox: Inbox, database: Database) -> None:
     database.run("ALTER TABLE inbox ADD CHECK (event_id <> 'evt_poison')")
     with pytest.raises(Exception, match="sqlstate_23514"):

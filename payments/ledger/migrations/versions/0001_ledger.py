@@ -69,6 +69,7 @@ CREATE TABLE aliases (
     alias           TEXT        PRIMARY KEY,
     ordering_key    TEXT        NOT NULL
 );
+CREATE INDEX aliases_ordering_key ON aliases (ordering_key);
 """
 
 BOOKS = """

@@ -1,0 +1,85 @@
+"""Card numbers and e-mail addresses go no further than the inbox."""
+
+import pytest
+import redis
+
+from tests.acceptance.celery_events import CeleryEvents
+from tests.acceptance.commands import payferry
+from tests.acceptance.harbour import Harbour
+from tests.acceptance.running import Sandbox, Up
+from tests.integration.kafka import eventually
+from workers.traffic import CARDS
+
+CANARIES = ("@example.com", "customer_email", *CARDS)
+RECORDS = 300
+
+
+def shown(text: str) -> list[str]:
+    """Return the canaries that are in a text."""
+    return [canary for canary in CANARIES if canary in text]
+
+
+class Keys:
+    """Everything that a Redis holds, looked at again and again."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self.found: set[str] = set()
+        self.looked_at = 0
+
+    def look(self) -> None:
+        """Take note of the canaries in all that is there now."""
+        for key in self._client.scan_iter(count=1000):
+            text = key.decode(errors="replace") + self._text(key)
+            self.looked_at += 1
+            self.found.update(shown(text))
+
+    def _text(self, key: bytes) -> str:
+        """Return the value; the dump of a short list is compressed, so its elements are read one by one."""
+        match self._client.type(key):
+            case b"list":
+                parts = self._client.lrange(key, 0, -1)
+            case b"hash":
+                parts = [part for pair in self._client.hgetall(key).items() for part in pair]
+            case _:
+                parts = [self._client.dump(key) or b""]
+        return "\n".join(part.decode(errors="replace") for part in parts)
+
+
+@pytest.mark.timeout(240)
+def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -> None:
+    with (
+        Sandbox(harbour.folder, "--error-rate", "0.3", "--decline-rate", "0.2", "--rate-limit-rate", "0.05") as sandbox,
+        redis.Redis.from_url(harbour.redis_url) as client,
+        CeleryEvents(harbour.redis_url) as events,
+    ):
+        env = {**harbour.env, "SANDBOX_URL": sandbox.url, "LOG_LEVEL": "debug", "BACKOFF_BASE_SECONDS": "0.2"}
+        keys = Keys(client)
+        with Up(env, harbour.folder, "--no-flower") as up:
+            arguments = ("produce", "--count", str(RECORDS), "--seed", "11", "--bad", "0.1")
+            assert payferry(*arguments, env=env, folder=harbour.folder).code == 0
+            eventually(lambda: keys.look() or _has_ended(harbour), "all has ended")
+            eventually(lambda: events.of("task-retried"), "the failures are told")
+            keys.look()
+    states = dict(harbour.ledger.rows("SELECT state::TEXT, count(*) FROM inbox GROUP BY state"))
+    assert states["declined"] > 0
+    assert harbour.ledger.rows("SELECT count(*) FROM dead_letters")[0][0] > 0
+    assert shown(up.output()) == []
+    assert shown(sandbox.output()) == []
+    assert keys.looked_at > 0
+    assert keys.found == set()
+    assert len(events.of("task-succeeded")) > RECORDS / 3
+    assert shown(repr(events.all())) == []
+
+
+def _has_ended(harbour: Harbour) -> bool:
+    return harbour.ledger.ended() == harbour.ledger.taken_in() >= RECORDS * 0.9
+
+
+def test_the_canaries_really_are_in_what_is_sent(harbour: Harbour) -> None:
+    env = {**harbour.env, "KAFKA_TOPIC": f"{harbour.env['KAFKA_TOPIC']}-canaries"}
+    del env
+    from workers.traffic import Traffic  # noqa: PLC0415 - what `produce` sends
+
+    sent = "".join(message.value.decode(errors="replace") for message in Traffic(11).messages(RECORDS))
+    assert set(shown(sent)) == set(CANARIES)
