@@ -25,6 +25,5 @@ RUN useradd --system --uid 10001 --no-create-home payferry \
 COPY --from=build /venv /venv
 WORKDIR /app
 # Flower reads its options from a file by its path
-COPY config/flower.py config/flower.py
 USER payferry
 CMD ["payferry", "--help"]

@@ -74,6 +74,10 @@ def _broker(settings: Settings) -> dict[str, Any]:
             "health_check_interval": 5,
             "max_connections": redis.max_connections,
             "batch_publish": True,
+            # whoever publishes is told at once: trying again is the sweeper's work, and Celery's for its own consumers
+            "max_retries": 1,
+            "interval_start": 0.2,
+            "connect_retries_timeout": 1,
         },
     }
 

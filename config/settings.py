@@ -18,7 +18,9 @@ def _env(*names: str, default: Any, about: str, **bounds: Any) -> Any:  # noqa: 
 class Group(BaseSettings):
     """One topic of settings."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
 
 class KafkaSettings(Group):
@@ -87,6 +89,7 @@ class RedisSettings(Group):
         "CELERY_BROKER_URL",
         "REDIS_URL",
         default="",
+        repr=False,  # may hold a password
         about="redis://[:password@]host:port/db (rediss:// for TLS). Empty: `payferry up` starts an embedded Valkey.",
     )
     socket_connect_timeout_seconds: float = _env(
@@ -106,9 +109,10 @@ class DatabaseSettings(Group):
     url: str = _env(
         "DATABASE_URL",
         default="",
+        repr=False,  # may hold a password
         about="postgresql://user:password@host:port/database. Empty: `payferry up` starts an embedded PostgreSQL.",
     )
-    pool_size: int = _env("DATABASE_POOL_SIZE", default=10, ge=1, about="Most connections of one process.")
+    pool_size: int = _env("DATABASE_POOL_SIZE", default=10, ge=2, about="Most connections of one process.")
     connect_timeout_seconds: int = _env(
         "DATABASE_CONNECT_TIMEOUT_SECONDS", default=3, ge=1, about="How long to try to connect."
     )
@@ -195,8 +199,13 @@ class WorkSettings(Group):
         for (lower, low), (upper, high) in pairwise(ladder):
             if low >= high:
                 raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")
-        if self.backoff_cap_seconds >= self.visibility_timeout_seconds:
-            raise ValueError("BACKOFF_CAP_SECONDS must be below VISIBILITY_TIMEOUT_SECONDS")
+        countdowns = (
+            ("BACKOFF_CAP_SECONDS", self.backoff_cap_seconds),
+            ("OUT_OF_ORDER_WAIT_SECONDS", self.out_of_order_wait_seconds),
+        )
+        for name, seconds in countdowns:
+            if seconds >= self.visibility_timeout_seconds:
+                raise ValueError(f"{name} ({seconds:g}) must be below VISIBILITY_TIMEOUT_SECONDS")
         return self
 
 
@@ -259,6 +268,10 @@ class ProcessSettings(Group):
     )
 
 
+class SettingsConflictError(ValueError):
+    """Two settings of different groups contradict each other; the text names both."""
+
+
 class Settings:
     """All groups, read once."""
 
@@ -272,6 +285,16 @@ class Settings:
         self.log = LogSettings()
         self.flower = FlowerSettings()
         self.process = ProcessSettings()
+        self._check_calls()
+
+    def _check_calls(self) -> None:
+        """Hold a call below its task's limit: otherwise every slow answer would be an unknown outcome."""
+        call_seconds, task_seconds = self.gateway.total_timeout_seconds, self.work.soft_time_limit_seconds
+        if call_seconds >= task_seconds:
+            raise SettingsConflictError(
+                f"GATEWAY_TIMEOUT_SECONDS ({call_seconds:g}) must be "
+                f"below TASK_SOFT_TIME_LIMIT_SECONDS ({task_seconds:g})"
+            )
 
 
 GROUPS: tuple[type[Group], ...] = (

@@ -134,13 +134,18 @@ def _ended(payment: Payment, status: Status) -> Decision:
 def _refunded(payment: Payment, event: Event) -> Decision:
     if not_yet := _needs_money(payment):
         return not_yet
+    booked_minor = payment.refunds.get(event.reference_id or "", event.amount_minor)
+    if booked_minor != event.amount_minor:
+        return Broken(
+            "amount_mismatch", f"this refund is booked with {booked_minor}, the event says {event.amount_minor}"
+        )
     after = _with_refund(payment, event)
     if after.refunded_minor > payment.captured_minor:
         return Broken(
             "refund_exceeds_capture",
             f"{after.refunded_minor} would be refunded of {payment.captured_minor} captured",
         )
-    if after == payment:
+    if after == payment or event.amount_minor == 0:
         return Superseded()
     return Apply(_with_refund_status(after), _refund_entries(payment, after, event))
 

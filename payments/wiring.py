@@ -132,6 +132,7 @@ def work_policy(settings: Settings) -> WorkPolicy:
         backoff=Backoff(base_seconds=told.backoff_base_seconds, cap_seconds=told.backoff_cap_seconds),
         lease_seconds=told.lease_seconds,
         line_seconds=max(0.0, told.soft_time_limit_seconds - two_calls_seconds),
+        longest_countdown_seconds=told.visibility_timeout_seconds / 2,
         out_of_order_wait_seconds=told.out_of_order_wait_seconds,
         out_of_order_window_seconds=told.out_of_order_window_seconds,
         sweep_interval_seconds=told.sweep_interval_seconds,

@@ -40,8 +40,8 @@ class Relay:
 
     def _take_turn(self) -> None:
         """Send for as long as the right to send is ours; stand by where another relay has it."""
-        with self._outbox.turn() as mine:
-            while mine and not self._stopping.is_set():
+        with self._outbox.turn() as is_mine:
+            while not self._stopping.is_set() and is_mine():
                 if relay_batch(self._outbox, self._publisher, _BATCH) < _BATCH:
                     self._stopping.wait(_IDLE_SECONDS)
         self._stopping.wait(_AFTER_FAILURE_SECONDS)

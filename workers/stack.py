@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from workers.supervisor.spec import ProcessSpec
 from workers.supervisor.supervisor import Supervisor
 
 _PROCFILE = Path(__file__).parents[1] / "Procfile"
+_FLOWER_OPTIONS = Path(__file__).parents[1] / "config" / "flower.py"  # named whole: `up` works from any folder
 _PARTITIONS = 12
 _READY_SECONDS = 90.0
 _SANDBOX = "sandbox"
@@ -121,6 +123,8 @@ class Stack:
             for name in ("bridge", "worker", "beat", "relay")
             if self._instances.get(name, 1)
         }
+        if self._instances.get("flower", 1):
+            ready["flower"] = partial(_listens, int(environment["FLOWER_PORT"]))
         processes = read_procfile(_PROCFILE.read_text(), env=environment, instances=self._instances, ready=ready)
         return [*self._sandbox(environment), *processes]
 
@@ -132,7 +136,7 @@ class Stack:
             user, _, password = login.split(",")[0].partition(":")
             shown = "yours" if told.basic_auth else password
             self.places["Flower"] = f"http://{told.address}:{port} (user {user}, password {shown})"
-        return {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
+        return {"FLOWER_CONF": str(_FLOWER_OPTIONS), "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
 
     def _sandbox(self, environment: Mapping[str, str]) -> list[ProcessSpec]:
         """Return the sandbox as a process, where no provider is named."""
@@ -149,6 +153,14 @@ class Stack:
 def _all_ready(folder: Path, name: str, instances: int) -> bool:
     labels = [name] if instances == 1 else [f"{name}.{number}" for number in range(1, instances + 1)]
     return all(is_ready(folder, label) for label in labels)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _answers(url: str) -> bool:

@@ -22,6 +22,8 @@ class WorkPolicy(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float
     line_seconds: float
     """For how long one task goes on with later events of its payment before it passes them on."""
+    longest_countdown_seconds: float
+    """What Redis would give out again while it waits in a worker is no countdown: half the visibility timeout."""
     out_of_order_wait_seconds: float
     out_of_order_window_seconds: float
     sweep_interval_seconds: float

@@ -6,7 +6,8 @@ import msgspec
 
 from payments.envelope import Record
 from payments.event import Event
-from payments.failures import Permanent, RuleBroken, Undecodable, Unexpected
+from payments.failures import Permanent, RuleBroken, Undecodable
+from payments.ledger.database import DataRefused
 from payments.ledger.dead_letters import Corpse, DeadLetters
 from payments.ledger.inbox import Arrival, Inbox, Wakeup
 from payments.providers.decoding import decode_event
@@ -50,10 +51,10 @@ class Intake:
         """Store every record of the batch, as an event or as a dead letter, and wake the workers."""
         try:
             return self._take(records)
-        except Unexpected as failure:
+        except DataRefused as failure:
             return self._take_singly(records, failure)
 
-    def _take_singly(self, records: Sequence[Record], failure: Unexpected) -> Taken:
+    def _take_singly(self, records: Sequence[Record], failure: DataRefused) -> Taken:
         """Find the record that the database refuses, bury it, and take in the others."""
         if len(records) == 1:
             refused = Undecodable("$", f"the ledger cannot hold it ({failure.code})")
@@ -70,11 +71,12 @@ class Intake:
     def _take(self, records: Sequence[Record]) -> Taken:
         arrivals, corpses = self._decode(records)
         new, calls = self._inbox.receive(arrivals) if arrivals else (0, [])
-        if new < len(arrivals):
-            corpses += self._contradictions(arrivals)
+        contradictions = self._contradictions(arrivals) if new < len(arrivals) else []
+        corpses += contradictions
         if corpses:
             self._bury(corpses)
-        return Taken(new=new, known=len(arrivals) - new, dead=len(corpses), woken=self._wake(calls))
+        known = len(arrivals) - new - len(contradictions)
+        return Taken(new=new, known=known, dead=len(corpses), woken=self._wake(calls))
 
     def _decode(self, records: Sequence[Record]) -> tuple[list[Arrival], list[Corpse]]:
         arrivals: list[Arrival] = []

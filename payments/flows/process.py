@@ -1,5 +1,7 @@
 """The life of one payment event in a worker: claim, decide, act, settle."""
 
+from contextlib import suppress
+
 import msgspec
 
 from payments.failures import AttemptsSpent, Failure, OutcomeUnknown, Permanent, RateLimited, RuleBroken, Unexpected
@@ -22,6 +24,7 @@ from payments.ledger.claims import Claim
 from payments.ledger.settlements import Ended
 from payments.ledger.state import State
 from payments.lifecycle import Act, Apply, Broken, Decision, NotYet, decide
+from payments.queue.wakeups import QueueAway
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -160,8 +163,10 @@ def _end(ended: Ended | None, ending: Ending) -> Done:
 
 def _pass_on(desk: Desk, inbox_id: int, delay_seconds: float | None = None) -> None:
     """Leave an event to another task. If the message gets lost the sweeper sends one."""
-    if call := desk.sweeps.wake(inbox_id):
-        desk.wakeups.send([call], delay_seconds)
+    call = desk.sweeps.wake(inbox_id)
+    if call is not None:
+        with suppress(QueueAway):  # the first event has ended well all the same
+            desk.wakeups.send([call], delay_seconds)
 
 
 def _unexpected(error: Exception) -> Unexpected:

@@ -1,7 +1,7 @@
 """Sending the outbox."""
 
 from payments.ledger.outbox import Letter, Outbox
-from payments.streams.publisher import Outgoing, StreamPublisher
+from payments.streams.publisher import Outgoing, PublishRefused, StreamPublisher
 
 
 def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> int:
@@ -10,10 +10,23 @@ def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> 
     A crash between sending and forgetting sends them twice, with the same event id. Raises PublishFailed, DatabaseAway.
     """
     letters = outbox.waiting(batch_size)
-    if letters:
+    try:
         publisher.send(map(_outgoing, letters))
-        outbox.sent(letters)
+    except PublishRefused:
+        return sum(_send_one(outbox, publisher, letter) for letter in letters)
+    outbox.sent(letters)
     return len(letters)
+
+
+def _send_one(outbox: Outbox, publisher: StreamPublisher, letter: Letter) -> int:
+    """Send one letter alone; one that the brokers will never take is set aside, so that it holds nothing up."""
+    try:
+        publisher.send([_outgoing(letter)])
+    except PublishRefused as refusal:
+        outbox.set_aside(letter, refusal.message)
+    else:
+        outbox.sent([letter])
+    return 1
 
 
 def _outgoing(letter: Letter) -> Outgoing:

@@ -1,6 +1,5 @@
 """A claim: an inbox row that is one worker's own while its lease lasts. Every write names the claim's token."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +7,7 @@ from psycopg import errors
 
 from payments.event import Event, decode
 from payments.failures import Failure
+from payments.ledger import aliases
 from payments.ledger.books import PAYMENT_COLUMNS, payment_of
 from payments.ledger.database import Database
 from payments.ledger.state import State
@@ -42,10 +42,9 @@ class Claims:
 
         Returns None where it has ended, is not due, is somebody's, or an earlier event of its payment comes first.
         """
-        try:
-            row = self._database.row(_TAKE, {"id": inbox_id, "lease_seconds": lease_seconds})
-        except errors.UniqueViolation:  # inbox_one_at_work: another event of this payment is being worked on
-            return None
+        row = self._take(inbox_id, lease_seconds)
+        if row is None and self._database.run(_REJOIN, {"id": inbox_id}):
+            row = self._take(inbox_id, lease_seconds)
         if row is None:
             return None
         return Claim(
@@ -53,7 +52,7 @@ class Claims:
             token=row[0],
             attempts=row[1],
             ordering_key=row[2],
-            event=decode(row[3]),
+            event=msgspec.structs.replace(decode(row[3]), ordering_key=row[2]),
             yielding_seconds=row[4],
             payment=payment_of(row[2], row[5:]),
         )
@@ -63,10 +62,29 @@ class Claims:
         row = self._database.row(_STATE, {"id": inbox_id})
         return State(row[0]) if row else None
 
+    def _take(self, inbox_id: int, lease_seconds: float) -> tuple[Any, ...] | None:
+        try:
+            return self._database.row(_TAKE, {"id": inbox_id, "lease_seconds": lease_seconds})
+        except errors.UniqueViolation:  # inbox_one_at_work: another event of this payment is being worked on
+            return None
+
     def keep(self, claim: Claim, lease_seconds: float, alias: str | None) -> bool:
-        """Prolong the lease between two steps, and learn another name of the payment. False: no longer ours."""
-        told = {"lease_seconds": lease_seconds, "alias": alias}
-        return bool(self._database.row(_KEEP, claim.parameters() | told))
+        """Prolong the lease between two steps, and learn another name of the payment. False: no longer ours.
+
+        Where something has begun under that other name, ours is given back, due at once, and joins that line.
+        """
+        told = claim.parameters() | {"lease_seconds": lease_seconds}
+        with self._database.transaction() as connection:
+            if not connection.execute(_KEEP, told).rowcount:
+                return False
+            if alias is None:
+                return True
+            aliases.learn(connection, {"alias": [alias], "ordering_key": [claim.ordering_key]})
+            if not aliases.has_begun(connection, alias):
+                return True
+            connection.execute(_GIVE_BACK, told)
+            aliases.turn_round(connection, alias, claim.ordering_key)
+            return False
 
     def retry_later(self, claim: Claim, delay_seconds: float, failure: Failure, state: State) -> bool:
         """Give the row back as `state`, due in `delay_seconds`; the attempt is spent. False: no longer ours."""
@@ -83,7 +101,7 @@ class Claims:
 
 
 def history(claim: Claim, failure: Failure) -> str:
-    """Return `failure` as JSON, to be appended to a row's history."""
+    """Return `failure` as JSON, to be appended to a row's history with the database's time."""
     told = {
         "attempt": claim.attempts,
         "type": type(failure).__name__,
@@ -91,9 +109,8 @@ def history(claim: Claim, failure: Failure) -> str:
         "service": failure.service,
         "operation": failure.operation,
         "message": failure.message,
-        "at": datetime.now(UTC),
     }
-    return msgspec.json.encode([told]).decode()
+    return msgspec.json.encode(told).decode()
 
 
 # An event that yields is taken whenever it is asked for: its payment may just have moved.
@@ -107,6 +124,7 @@ WITH mine AS (
      WHERE id = %(id)s
        AND state IN ('received', 'retrying', 'waiting', 'verifying')
        AND (due_at <= now() OR yielding_since IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM aliases WHERE aliases.alias = row.ordering_key)
        AND NOT EXISTS (
                SELECT
                  FROM inbox AS earlier
@@ -128,31 +146,43 @@ SELECT state
  WHERE id = %(id)s
 """
 
+# Another name of the payment was learned while this row was not looking.
+_REJOIN = """
+UPDATE inbox
+   SET ordering_key = aliases.ordering_key
+  FROM aliases
+ WHERE inbox.id = %(id)s
+   AND aliases.alias = inbox.ordering_key
+   AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
+"""
+
 _KEEP = """
-WITH mine AS (
-    UPDATE inbox
-       SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
-     WHERE id = %(id)s
-       AND token = %(token)s
-       AND state = 'processing'
-    RETURNING id
-), learned AS (
-    INSERT INTO aliases (alias, ordering_key)
-    SELECT %(alias)s::TEXT, %(ordering_key)s
-      FROM mine
-     WHERE %(alias)s::TEXT IS NOT NULL
-        ON CONFLICT (alias) DO NOTHING
-)
-SELECT id
-  FROM mine
+UPDATE inbox
+   SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+ WHERE id = %(id)s
+   AND token = %(token)s
+   AND state = 'processing'
+"""
+
+_GIVE_BACK = """
+UPDATE inbox
+   SET state = 'waiting',
+       lease_until = NULL,
+       attempts = attempts - 1,
+       due_at = now()
+ WHERE id = %(id)s
+   AND token = %(token)s
+   AND state = 'processing'
 """
 
 _RETRY_LATER = """
 UPDATE inbox
    SET state = %(state)s::inbox_state,
+       ordering_key = coalesce(
+           (SELECT aliases.ordering_key FROM aliases WHERE alias = inbox.ordering_key), ordering_key),
        lease_until = NULL,
        due_at = now() + make_interval(secs => %(delay_seconds)s),
-       failures = failures || %(failure)s::JSONB
+       failures = failures || jsonb_build_array(%(failure)s::JSONB || jsonb_build_object('at', now()))
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'

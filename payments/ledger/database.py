@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from payments.failures import Transient, Unexpected
+from payments.failures import Permanent, Transient, Unexpected
 
 Connection = psycopg.Connection[TupleRow]
 Parameters = Mapping[str, Any]
@@ -26,6 +26,14 @@ class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 class DatabaseAway(Transient):
     """No answer from the ledger. What was asked may or may not have been done; every statement here may be repeated."""
+
+
+class DataRefused(Unexpected):
+    """PostgreSQL cannot hold these very values (SQLSTATE classes 22 and 23). Others it would take."""
+
+
+class SchemaMismatch(Permanent):
+    """The tables are not those that this program knows."""
 
 
 class WriteConflict(Transient):
@@ -95,12 +103,22 @@ def _named() -> Iterator[None]:
         yield
     except (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable) as error:
         raise WriteConflict("gave way to another transaction", code="write_conflict", service="database") from error
-    except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedObject) as error:
+        message = "the ledger's tables are not those of this program; run `payferry migrate`"
+        raise SchemaMismatch(message, code=_code(error, "schema_mismatch"), service="database") from error
+    except (
+        *(PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError),
+        *(errors.ReadOnlySqlTransaction, errors.InFailedSqlTransaction),  # a replica, after a fail-over
+    ) as error:
         raise DatabaseAway(
             "no answer from PostgreSQL", code=_code(error, "database_away"), service="database"
         ) from error
     except errors.UniqueViolation:
         raise  # a caller that provokes one knows what it means
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise DataRefused(
+            "PostgreSQL refused the values", code=_code(error, "data_refused"), service="database"
+        ) from error
     except psycopg.Error as error:
         raise Unexpected("PostgreSQL refused", code=_code(error, "database_error"), service="database") from error
 

@@ -25,7 +25,10 @@ class DeadLetters:
         self._database = database
 
     def bury(self, corpses: Sequence[Corpse], topic: str) -> int:
-        """Store each record once, however often it comes, and announce it on `topic`; return how many are new."""
+        """Store each record once, however often it comes, and announce it on `topic`; return how many are new.
+
+        The announcement holds the value unless that is over 64 KiB: brokers refuse messages of a megabyte.
+        """
         rows = [
             (
                 *(corpse.provider, corpse.event_id, corpse.record.topic, corpse.record.partition, corpse.record.offset),
@@ -34,9 +37,10 @@ class DeadLetters:
             )
             for corpse in corpses
         ]
-        return self._database.run(_BURY, columns(rows, _COLUMNS) | {"news_topic": topic})
+        return self._database.run(_BURY, columns(rows, _COLUMNS) | {"news_topic": topic, "most_bytes": _MOST_BYTES})
 
 
+_MOST_BYTES = 65_536
 _COLUMNS = (
     *("provider", "event_id", "topic", "partition", "offset"),
     *("key", "headers", "payload"),
@@ -51,12 +55,13 @@ WITH buried AS (
                   %(offset)s::BIGINT[], %(key)b::BYTEA[], %(headers)s::TEXT[], %(payload)b::BYTEA[],
                   %(reason)s::TEXT[], %(message)s::TEXT[])
         AS corpse (provider, event_id, topic, partition, "offset", key, headers, payload, reason, message)
-        ON CONFLICT (topic, partition, "offset", payload_sha256) DO NOTHING
+        ON CONFLICT (topic, partition, "offset", payload_sha256) WHERE inbox_id IS NULL DO NOTHING
     RETURNING *
 )
 INSERT INTO outbox (topic, key, payload)
 SELECT %(news_topic)s, coalesce(event_id, topic || '/' || partition || '/' || "offset"),
        jsonb_build_object('version', 1, 'topic', topic, 'partition', partition, 'offset', "offset",
-                          'reason', reason, 'message', message, 'value', encode(payload, 'base64'))
+                          'reason', reason, 'message', message, 'size', length(payload),
+                          'value', CASE WHEN length(payload) <= %(most_bytes)s THEN encode(payload, 'base64') END)
   FROM buried
 """

@@ -1,12 +1,12 @@
 """The inbox: what has come in, one row an event, stored before anything is done about it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from payments.envelope import Record
 from payments.event import Event, Kind, decode, encode
+from payments.ledger import aliases
 from payments.ledger.database import Database, columns
 from payments.ledger.state import State
 
@@ -38,17 +38,12 @@ class Inbox:
 
         An event that is known (by provider and event id) is left as it is. One that we do not handle ends here.
         """
-        if aliases := [alias for arrival in arrivals for alias in _aliases(arrival.event)]:
-            self._learn(columns(aliases, ("alias", "ordering_key")))
+        if told := [alias for arrival in arrivals for alias in aliases.told_by(arrival.event)]:
+            # before the events that tell them, and apart from them: names are true whatever becomes of those
+            with self._database.transaction() as connection:
+                aliases.learn(connection, columns(told, ("alias", "ordering_key")))
         new = self._database.rows(_RECEIVE, columns([_row(each) for each in arrivals], _COLUMNS))
         return len(new), [wakeup(row) for row in new if row[3] is not None]
-
-    def _learn(self, aliases: Mapping[str, list[Any]]) -> None:
-        """Note other names of payments, before the events that tell them: that is true whatever becomes of those."""
-        with self._database.transaction() as connection:
-            connection.execute(_LEARN_ALIASES, aliases)
-            connection.execute(_SHORTEN_ALIASES, aliases)
-            connection.execute(_JOIN_LINES, aliases)
 
     def known(self, events: Sequence[Event]) -> dict[tuple[str, str], Event]:
         """Return what is stored under the ids of `events`, by provider and event id."""
@@ -72,14 +67,6 @@ def wakeup(row: Sequence[object]) -> Wakeup:
     return Wakeup(inbox_id=inbox_id, number=number, provider=str(provider), payment_id=payment_id)
 
 
-def _aliases(event: Event) -> list[tuple[str, str]]:
-    """Return the other names that `event` tells of its payment, as `provider:id` with the ordering key."""
-    if event.ordering_key is None or event.parent_id is None:
-        return []
-    names = (f"{event.provider}:{name}" for name in (event.payment_id, event.parent_id))
-    return [(name, event.ordering_key) for name in names if name != event.ordering_key]
-
-
 _COLUMNS = (
     *("provider", "event_id", "kind", "ordering_key", "event", "state"),
     *("topic", "partition", "offset", "key", "headers", "payload"),
@@ -101,34 +88,6 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
     )
 
-
-_LEARN_ALIASES = """
-INSERT INTO aliases (alias, ordering_key)
-SELECT DISTINCT ON (alias) alias, ordering_key
-  FROM unnest(%(alias)b::TEXT[], %(ordering_key)b::TEXT[]) AS told (alias, ordering_key)
- WHERE NOT EXISTS (SELECT FROM payments WHERE payments.ordering_key = told.alias)
- ORDER BY alias
-    ON CONFLICT (alias) DO NOTHING
-"""
-
-# A capture's authorization may itself be another name of an order: every alias leads to the first name at once.
-_SHORTEN_ALIASES = """
-UPDATE aliases
-   SET ordering_key = root.ordering_key
-  FROM aliases AS root
- WHERE aliases.ordering_key = root.alias
-   AND (aliases.alias = ANY (%(alias)s::TEXT[]) OR root.alias = ANY (%(alias)s::TEXT[]))
-"""
-
-# Rows that came before their payment's first name was known now join its line.
-_JOIN_LINES = """
-UPDATE inbox
-   SET ordering_key = aliases.ordering_key
-  FROM aliases
- WHERE aliases.alias = ANY (%(alias)b::TEXT[])
-   AND inbox.ordering_key = aliases.alias
-   AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
-"""
 
 _RECEIVE = """
 WITH arrived AS (

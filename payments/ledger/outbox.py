@@ -1,6 +1,6 @@
 """The outbox: what is to go out on Kafka, written in the transaction that made it true."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -24,19 +24,23 @@ class Outbox:
         self._database = database
 
     @contextmanager
-    def turn(self) -> Iterator[bool]:
-        """Hold the one right to send, so that the order of each key is kept; False where another relay holds it."""
+    def turn(self) -> Iterator[Callable[[], bool]]:
+        """Hold the one right to send, so that the order of each key is kept.
+
+        Gives a question to ask before each batch: whether the right is ours, still. It is False where another relay
+        holds it, and raises DatabaseAway once the connection that holds it is gone, and the right with it.
+        """
         with self._database.connection() as connection:
             taken = connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY_LOCK,)).fetchone()
             mine = bool(taken and taken[0])
             try:
-                yield mine
+                yield lambda: mine and bool(connection.execute("SELECT 1").fetchone())
             finally:
-                if mine:
+                if mine and not connection.broken:
                     connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY_LOCK,))
 
     def waiting(self, limit: int) -> list[Letter]:
-        """Return the oldest letters, at most `limit`."""
+        """Return the oldest letters that can be sent, at most `limit`."""
         return [
             Letter(letter_id=row[0], topic=row[1], key=row[2], payload=row[3].encode())
             for row in self._database.rows(_WAITING, {"limit": limit})
@@ -46,12 +50,17 @@ class Outbox:
         """Forget letters that the broker has confirmed."""
         self._database.run(_SENT, {"ids": [letter.letter_id for letter in letters]})
 
+    def set_aside(self, letter: Letter, reason: str) -> None:
+        """Keep a letter that the brokers will never take, out of the way of the others."""
+        self._database.run(_SET_ASIDE, {"id": letter.letter_id, "reason": reason})
+
 
 _RELAY_LOCK = 7_217_309_312  # any number, the same for all relays
 
 _WAITING = """
 SELECT id, topic, key, payload::TEXT
   FROM outbox
+ WHERE refused IS NULL
  ORDER BY id
  LIMIT %(limit)s
 """
@@ -59,4 +68,10 @@ SELECT id, topic, key, payload::TEXT
 _SENT = """
 DELETE FROM outbox
  WHERE id = ANY (%(ids)s::BIGINT[])
+"""
+
+_SET_ASIDE = """
+UPDATE outbox
+   SET refused = %(reason)s
+ WHERE id = %(id)s
 """

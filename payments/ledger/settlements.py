@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from payments.failures import Failure
+from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import Claim, history
 from payments.ledger.database import Database, columns
@@ -37,7 +38,7 @@ class Settlements:
         """End the event as `state`, with its payment, its entries and the announcement. None: no longer ours."""
         legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
         told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
-        told["alias"] = _capture_alias(payment)
+        told["alias"] = aliases.of_capture(payment)
         return _ended(self._database.row(_BOOK, told))
 
     def close(self, claim: Claim, state: State) -> Ended | None:
@@ -51,12 +52,6 @@ class Settlements:
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
-
-
-def _capture_alias(payment: Payment) -> str | None:
-    """Return the name under which a later refund may call this payment, where a capture has an id of its own."""
-    alias = f"{payment.provider}:{payment.capture_id}"
-    return alias if payment.capture_id and alias != payment.ordering_key else None
 
 
 def _news(news: Announcement) -> dict[str, Any]:
@@ -135,7 +130,7 @@ WITH mine AS (
        SET state = 'dead',
            lease_until = NULL,
            finished_at = now(),
-           failures = failures || %(failure)s::JSONB
+           failures = failures || jsonb_build_array(%(failure)s::JSONB || jsonb_build_object('at', now()))
      WHERE id = %(id)s
        AND token = %(token)s
        AND state = 'processing'
@@ -146,6 +141,10 @@ WITH mine AS (
     SELECT id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
            payload, %(reason)s, %(message)s, failures
       FROM mine
+        ON CONFLICT (inbox_id) DO UPDATE
+       SET reason = excluded.reason,
+           message = excluded.message,
+           failures = excluded.failures
 ), announced AS (
     INSERT INTO outbox (topic, key, payload)
     SELECT %(news_topic)s, ordering_key, %(news)s::JSONB

@@ -22,7 +22,8 @@ class Sweeps:
         """Return new wake-ups for due events of `provider` that no message is under way for, oldest first.
 
         `watermark` is the number of the oldest message still queued: an earlier number has left the queue, so if its
-        event is still due `grace_seconds` later, its message is lost. None: the queue is empty.
+        event is still due `grace_seconds` later, its message is lost. None: the queue is empty. Two bridges may number
+        in one order and send in the other; what is then sent a second time, once, finds nothing to do.
         """
         told = {"provider": provider, "watermark": watermark, "grace_seconds": grace_seconds, "limit": limit}
         return sorted(map(wakeup, self._database.rows(_LOST, told)), key=lambda found: found.number)
@@ -45,8 +46,8 @@ _FREE_EXPIRED = """
 UPDATE inbox
    SET state = 'retrying',
        lease_until = NULL,
-       due_at = '-infinity',
-       woken_at = '-infinity',
+       due_at = to_timestamp(0),
+       woken_at = to_timestamp(0),
        failures = failures || jsonb_build_array(jsonb_build_object(
            'attempt', attempts, 'type', 'LeaseExpired', 'code', 'lease_expired', 'service', 'payferry',
            'operation', 'sweep', 'message', 'the worker did not answer before its lease ended', 'at', now()))

@@ -15,7 +15,7 @@ from kombu.exceptions import BatchPublishError, OperationalError
 from payments.failures import Transient
 
 NUMBER_HEADER = "wakeup"
-_READABLE_WITHIN = 20  # messages looked at from the old end of the queue to find one of ours
+_LOOKED_AT = 20  # messages at the old end of the queue
 
 
 class Call(Protocol):
@@ -61,17 +61,18 @@ class Wakeups:
             raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="send") from error
 
     def watermark(self, queue: str) -> int | None:
-        """Return the number of the oldest message in `queue`; None where it holds none of ours.
+        """Return the lowest number among the oldest messages in `queue`; None where it is empty.
 
-        Raises QueueAway.
+        The lowest of several, since two bridges may number in one order and send in the other. Where none of them can
+        be read, 0: they may hide any number, and workers will soon have taken them away. Raises QueueAway.
         """
         try:
             with self._app.connection_or_acquire() as connection:
-                oldest_last = connection.default_channel.client.lrange(queue, -_READABLE_WITHIN, -1)
+                oldest_last = connection.default_channel.client.lrange(queue, -_LOOKED_AT, -1)
         except self._errors as error:
             raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="look") from error
-        numbers = (_number(message) for message in reversed(oldest_last))
-        return next((number for number in numbers if number is not None), None)
+        numbers = [number for number in map(_number, oldest_last) if number is not None]
+        return min(numbers, default=0 if oldest_last else None)
 
     def _publish(self, calls: Sequence[Call], delay_seconds: float | None) -> None:
         with self._app.producer_or_acquire() as producer, producer.batch(max_size=_ROUND_TRIP):

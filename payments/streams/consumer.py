@@ -134,7 +134,7 @@ class StreamConsumer:
         placed: list[TopicPartition] = []
         try:
             for committed in self._consumer.committed(self._unplaced, timeout=_ASK_SECONDS):
-                placed.append(self._placed(committed))
+                placed.append(self._placed(committed))  # noqa: PERF401 - those before a failure count
         except OffsetLost as lost:
             self._failure = lost
         except KafkaException as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from payments.failures import Transient
+from payments.failures import Failure, Permanent, Transient
 from payments.streams.kafka import KafkaAccess
 
 
@@ -22,6 +22,10 @@ class PublishFailed(Transient):
     """The brokers did not confirm. What was sent may stand in the topic all the same, so it may be sent twice."""
 
 
+class PublishRefused(Permanent):
+    """The brokers will never take one of the messages, such as one that is too large."""
+
+
 class StreamPublisher:
     """One idempotent producer: messages of one key stay in their order, and a retry inside it makes no double."""
 
@@ -35,21 +39,23 @@ class StreamPublisher:
                 "acks": "all",
                 "linger.ms": 5,
                 "compression.type": "lz4",
+                "message.max.bytes": _MOST_BYTES,
                 "delivery.timeout.ms": int(delivery_timeout_seconds * 1000),
                 "partitioner": "murmur2_random",  # the same partition as the Java client chooses for a key
             }
         )
 
     def send(self, messages: Iterable[Outgoing]) -> int:
-        """Send all and return how many, once every one is confirmed. Raises PublishFailed."""
+        """Send all and return how many, once every one is confirmed. Raises PublishFailed, PublishRefused."""
         self._failed.clear()
         count = 0
         for count, message in enumerate(messages, start=1):  # noqa: B007 - the last number is the answer
             self._enqueue(message)
         left = self._producer.flush(self._timeout_seconds + 5)
-        if left or self._failed:
-            name = self._failed[0].name() if self._failed else "not confirmed in time"
-            raise PublishFailed(name, code="publish_failed", service="kafka", operation="produce")
+        if self._failed:
+            raise _named(self._failed[0])
+        if left:
+            raise PublishFailed("not confirmed in time", code="publish_failed", service="kafka", operation="produce")
         return count
 
     def _enqueue(self, message: Outgoing) -> None:
@@ -61,9 +67,7 @@ class StreamPublisher:
             except BufferError:  # the local queue is full: let it drain
                 self._producer.poll(0.1)
             except KafkaException as error:
-                raise PublishFailed(
-                    error.args[0].name(), code="publish_failed", service="kafka", operation="produce"
-                ) from error
+                raise _named(error.args[0]) from error
             else:
                 self._producer.poll(0)
                 return
@@ -71,3 +75,12 @@ class StreamPublisher:
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:
             self._failed.append(error)
+
+
+_MOST_BYTES = 2_097_152  # an event of 1 MiB and what is around it; whether a broker takes it is the broker's setting
+_REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
+
+
+def _named(error: KafkaError) -> Failure:
+    kind, code = (PublishRefused, "publish_refused") if error.code() in _REFUSALS else (PublishFailed, "publish_failed")
+    return kind(error.name(), code=code, service="kafka", operation="produce")

@@ -77,7 +77,10 @@ class TopicReader:
             return [TopicPartition(self._topic, partition, begin) for partition, (begin, _) in bounds.items()]
         moment = int(since.timestamp() * 1000)
         asked = [TopicPartition(self._topic, partition, moment) for partition in bounds]
-        return self._consumer.offsets_for_times(asked, timeout=_SECONDS)
+        told = self._consumer.offsets_for_times(asked, timeout=_SECONDS)
+        if bounds and all(each.error is not None for each in told):
+            raise KafkaAway("these brokers keep no index of times", code="no_times", service="kafka", operation="read")
+        return told
 
     def _partitions(self) -> list[TopicPartition]:
         try:

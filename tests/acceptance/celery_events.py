@@ -43,10 +43,10 @@ class CeleryEvents:
     def _watch(self) -> None:
         with self._app.connection() as connection:
             receiver = self._app.events.Receiver(connection, handlers={"*": self._seen.append})
-            with receiver.consumer_context():
+            with receiver.consumer_context() as (consuming, _channel, _consumers):
                 self._ready.set()
                 while not self._stopping.is_set():
-                    self._drain(connection)
+                    self._drain(consuming)
 
     @staticmethod
     def _drain(connection: Any) -> None:  # noqa: ANN401 - kombu is untyped

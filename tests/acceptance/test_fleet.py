@@ -97,6 +97,13 @@ def test_status_tells_every_part(fleet: Fleet) -> None:
     assert told["unreachable"] == {}
 
 
+def test_check_finds_nothing_wrong(fleet: Fleet) -> None:
+    done = payferry("check", "--json", env=fleet.env, folder=fleet.folder)
+    assert done.code == 0, done.out
+    assert done.json["ok"] is True
+    assert set(done.json["checks"].values()) == {None}
+
+
 def test_status_names_the_part_that_does_not_answer(fleet: Fleet) -> None:
     env = {**fleet.env, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
     done = payferry("status", "--json", env=env, folder=fleet.folder)

@@ -6,6 +6,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 
+from config.settings import SettingsConflictError
 from payments.failures import Failure
 from workers.cli import check, local, parse, produce, reconcile, serve, status
 from workers.embedded.child import ServerNotReadyError
@@ -28,6 +29,7 @@ app.command()(serve.migrate)
 app.command()(serve.bridge)
 app.command()(serve.relay)
 app.command()(serve.sandbox)
+app.command()(serve.flower)
 
 
 def main() -> None:
@@ -36,6 +38,8 @@ def main() -> None:
         app()
     except ValidationError as error:
         _end(_settings_wrong(error), 2)
+    except SettingsConflictError as error:
+        _end(str(error), 2)
     except (Failure, ServerNotReadyError, ProcessFailedError) as error:
         _end(str(error), 1)
     except psycopg.OperationalError as error:

@@ -1,11 +1,13 @@
 """`payferry bridge | relay | sandbox | migrate`: the processes that are not Celery's."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import config
 from config.settings import Settings, load_settings
 from payments.wiring import Wiring
 from workers.logs import configure_logs
@@ -49,6 +51,12 @@ def relay() -> None:
     signal.signal(signal.SIGINT, sender.stop)
     announce_ready(settings.process)
     sender.run()
+
+
+def flower() -> None:
+    """Show workers and tasks to a person, with our options; see FLOWER_ADDRESS, FLOWER_PORT and FLOWER_BASIC_AUTH."""
+    options = Path(config.__file__).with_name("flower.py")
+    os.execvp("celery", ["celery", "-A", "workers.app", "flower", f"--conf={options}"])  # noqa: S606, S607 - no shell
 
 
 def sandbox(  # noqa: PLR0913, PLR0917 - each argument is an option of the command line

@@ -20,6 +20,7 @@ POLICY: dict[str, Any] = {
     "backoff": Backoff(base_seconds=10.0, cap_seconds=60.0),
     "lease_seconds": 60.0,
     "line_seconds": 30.0,
+    "longest_countdown_seconds": 300.0,
     "out_of_order_wait_seconds": 5.0,
     "out_of_order_window_seconds": 30.0,
     "sweep_interval_seconds": 1.0,

@@ -396,11 +396,6 @@ def test_a_successor_that_is_to_be_tried_again_gets_a_message_of_its_own(
     assert 5.0 <= delay_seconds <= 10.0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=Failure,
-    reason="_pass_on lets QueueAway out, so an event that is settled ends as a failed and retried task",
-)
 def test_a_queue_that_is_away_does_not_undo_the_ending_of_an_event(
     make_desk: MakeDesk, queue: Queue, database: Database
 ) -> None:
@@ -483,11 +478,6 @@ class Webhooks(FakeGateway):
         return self._played.capture(charge, idempotency_key)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the authorization's own line is another payment to us, and is captured under another key",
-)
 def test_a_webhook_about_the_authorization_that_is_faster_than_its_answer_captures_nothing_twice(
     make_desk: MakeDesk, gateway: FakeGateway, database: Database
 ) -> None:

@@ -134,11 +134,6 @@ def test_of_two_relays_one_sends_and_the_other_takes_over(outbox: Outbox, databa
         assert wait_until(lambda: second.publisher.keys()[-1:] == ["4"])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the loop never looks whether the connection that holds its lock still lives",
-)
 def test_a_relay_whose_turn_was_lost_with_its_connection_stops_sending(
     outbox: Outbox, database: Database, database_url: str
 ) -> None:

@@ -134,11 +134,6 @@ def test_a_payment_that_is_booked_under_its_own_name_keeps_it(
     assert lines(database)["w3"] == "paypal:CAP1"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="aliases are not followed: CAP1→AUT1 is kept as told although AUT1→ORD1 is known",
-)
 def test_names_that_were_told_link_by_link_are_one_line(inbox: Inbox, database: Database) -> None:
     inbox.receive([an_arrival(paypal("w1", "AUT1", root="ORD1", kind=Kind.AUTHORIZED))])
     inbox.receive([an_arrival(paypal("w2", "CAP1", root="AUT1"))])
@@ -146,9 +141,6 @@ def test_names_that_were_told_link_by_link_are_one_line(inbox: Inbox, database: 
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="likewise when the nearer link is told first: its alias is not moved on"
-)
 def test_names_that_were_told_from_the_far_end_are_one_line(inbox: Inbox, database: Database) -> None:
     inbox.receive([an_arrival(paypal("w1", "CAP1", root="AUT1"))])
     inbox.receive([an_arrival(paypal("w2", "AUT1", root="ORD1", kind=Kind.AUTHORIZED))])
@@ -156,11 +148,6 @@ def test_names_that_were_told_from_the_far_end_are_one_line(inbox: Inbox, databa
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="_JOIN_LINES skips the row at work, and nothing joins it when it is given back",
-)
 def test_an_event_that_was_at_work_when_its_first_name_was_told_joins_the_line_afterwards(
     inbox: Inbox, claims: Claims, database: Database
 ) -> None:
@@ -172,9 +159,6 @@ def test_an_event_that_was_at_work_when_its_first_name_was_told_joins_the_line_a
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="keep() learns the alias but does not join the rows that wait under it"
-)
 def test_a_webhook_that_was_faster_than_the_answer_joins_the_line_when_the_worker_learns_the_name(
     inbox: Inbox, claims: Claims, database: Database
 ) -> None:
@@ -186,11 +170,6 @@ def test_a_webhook_that_was_faster_than_the_answer_joins_the_line_when_the_worke
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a payment opened by an event under another name takes that name, not its line's",
-)
 def test_a_payment_is_opened_under_the_name_of_its_line(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:

@@ -35,11 +35,11 @@ def test_only_what_was_sent_is_forgotten(database: Database) -> None:
 def test_the_turn_is_held_by_one_and_given_back(database: Database) -> None:
     first, second = Outbox(database), Outbox(database)
     with first.turn() as mine:
-        assert mine
+        assert mine()
         with second.turn() as theirs:
-            assert not theirs
+            assert not theirs()
     with second.turn() as theirs:
-        assert theirs
+        assert theirs()
 
 
 def test_the_turn_is_given_back_when_the_work_fails(database: Database) -> None:
@@ -47,7 +47,7 @@ def test_the_turn_is_given_back_when_the_work_fails(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), outbox.turn():
         raise ZeroDivisionError
     with outbox.turn() as mine:
-        assert mine
+        assert mine()
 
 
 def test_one_of_many_has_the_turn(database: Database) -> None:
@@ -55,8 +55,8 @@ def test_one_of_many_has_the_turn(database: Database) -> None:
 
     def try_to(_number: int) -> bool:
         with outbox.turn() as mine:
-            return mine
+            return mine()
 
     with outbox.turn() as mine, ThreadPoolExecutor(3) as pool:
-        assert mine
+        assert mine()
         assert not any(pool.map(try_to, range(6)))

@@ -121,7 +121,6 @@ def test_an_end_names_the_next_event_of_the_payment(inbox: Inbox, claims: Claims
     assert len(other) == 1
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the payment's own key shadows the claim's in book()")
 def test_a_booking_names_the_next_in_line_also_where_the_event_opened_the_payment_by_another_name(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:
@@ -160,11 +159,6 @@ def test_a_burial_changes_no_payment(
     assert database.row("SELECT count(*) FROM payments") == (0,)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=errors.UniqueViolation,
-    reason="bury() has no ON CONFLICT: the row can never be buried, and its line stands still for ever",
-)
 def test_an_event_can_be_buried_although_its_record_was_buried_before_it_was_taken_in(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:

@@ -1,4 +1,4 @@
-"""The bridge between a Kafka and a ledger that are both real; the same on the mock and on a cluster that loses a broker."""
+"""The bridge between Kafka and a ledger; the same on the mock and on a cluster that loses a broker."""
 
 import time
 from collections.abc import Sequence
@@ -231,12 +231,11 @@ def _finish_all(inbound: Inbound) -> int:
 
 @pytest.mark.parametrize(("where", "expected"), [("earliest", {"old", "new"}), ("latest", {"new"})])
 def test_a_new_group_starts_where_the_settings_say(
-    kafka: Brokers, configure: Configure, bridges: Bridges, inbound: Inbound, database_url: str, redis_url: str,
+    kafka: Brokers, settings: Settings, configure: Configure, bridges: Bridges, inbound: Inbound,
     where: str, expected: set[str],
 ) -> None:  # fmt: skip  # one fixture a line says nothing
-    settings = configure(DATABASE_URL=database_url, CELERY_BROKER_URL=redis_url, KAFKA_AUTO_OFFSET_RESET=where)
     kafka.produce(settings.kafka.topic, messages("old", 8))
-    member = bridges.join(settings)
+    member = bridges.join(configure(KAFKA_AUTO_OFFSET_RESET=where))
     bridges.turn_until(lambda: len(member.partitions) == PARTITIONS, what="the group is formed")
     _turns(member, 2)  # the end of each partition is asked for before anything new comes
     kafka.produce(settings.kafka.topic, messages("new", 8))
@@ -257,11 +256,10 @@ def test_a_lost_offset_is_an_error_that_names_the_way_out(
 
 
 def test_a_lost_offset_goes_on_from_the_earliest_where_told_to(
-    kafka: Brokers, configure: Configure, bridges: Bridges, inbound: Inbound, database_url: str, redis_url: str
+    kafka: Brokers, settings: Settings, configure: Configure, bridges: Bridges, inbound: Inbound
 ) -> None:
-    settings = configure(DATABASE_URL=database_url, CELERY_BROKER_URL=redis_url, KAFKA_ON_LOST_OFFSET="earliest")
     kafka.produce(settings.kafka.topic, messages("p", 40))
     kafka.commit(settings.kafka.topic, settings.kafka.group_id, dict.fromkeys(range(PARTITIONS), 5000))
-    bridges.join(settings)
+    bridges.join(configure(KAFKA_ON_LOST_OFFSET="earliest"))
     bridges.turn_until(lambda: inbound.count() == 40, what="all that is left is stored")
     bridges.turn_until(lambda: committed(kafka, settings) == 40, what="and the offsets are right again")

@@ -136,7 +136,6 @@ def test_limits_out_of_order_are_refused_by_the_names_of_both(
         WorkSettings()
 
 
-@pytest.mark.xfail(strict=True, reason="OUT_OF_ORDER_WAIT_SECONDS is a countdown too, and is not held below")
 def test_the_longest_wait_for_another_event_must_be_below_the_visibility_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -176,7 +175,6 @@ def test_passwords_and_keys_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None
         assert SECRET not in f"{group()!r} {group()}"
 
 
-@pytest.mark.xfail(strict=True, reason="a URL shows the password that it holds in the group's repr")
 @pytest.mark.parametrize(
     ("group", "variable"),
     [(DatabaseSettings, "DATABASE_URL"), (RedisSettings, "REDIS_URL"), (RedisSettings, "CELERY_BROKER_URL")],
@@ -188,7 +186,6 @@ def test_the_password_in_a_url_does_not_show(
     assert SECRET not in repr(group())
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic quotes the input in its errors: hide_input_in_errors is not set")
 def test_an_error_does_not_quote_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", SECRET)

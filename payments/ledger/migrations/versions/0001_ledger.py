@@ -114,8 +114,13 @@ CREATE TABLE outbox (
     topic           TEXT        NOT NULL,
     key             TEXT        NOT NULL,
     payload         JSONB       NOT NULL,
+    refused         TEXT,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+
+COMMENT ON COLUMN outbox.refused IS 'why the brokers will never take it: set aside for a person, not in the way';
+
+CREATE INDEX outbox_waiting ON outbox (id) WHERE refused IS NULL;
 
 CREATE TABLE dead_letters (
     id              BIGINT      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -139,7 +144,8 @@ CREATE TABLE dead_letters (
 );
 
 -- A record that Kafka delivers again is buried once.
-CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset", payload_sha256);
+CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, "offset", payload_sha256)
+    WHERE inbox_id IS NULL;
 """
 
 CLOCKWORK = """
