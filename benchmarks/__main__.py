@@ -55,8 +55,8 @@ def _per_second(told: dict[str, Any]) -> float:
 def _pipeline() -> dict[str, str]:
     """Return the rate from Kafka to settled, and what more workers do for I/O-bound payments."""
     fast = _stack(workers=1, latency_ms=0, payments=3000)
-    one = _stack(workers=1, latency_ms=50, payments=1000)
-    four = _stack(workers=4, latency_ms=50, payments=3000)
+    one = _stack(workers=1, latency_ms=50, payments=400, io_bound=1)
+    four = _stack(workers=4, latency_ms=50, payments=1600, io_bound=1)
     return {
         "Kafka to settled, one worker of 4 processes, embedded servers": f"{fast['rate']:,.0f} events/s",
         "one worker, 50 ms at the gateway": f"{one['rate']:,.0f} events/s",

@@ -31,23 +31,24 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--payments", type=int, default=2000)
+    parser.add_argument("--io-bound", type=int, choices=(0, 1), default=0, help="only events that call the provider")
     given = parser.parse_args()
     configure_logs(load_settings().log)
     with tempfile.TemporaryDirectory() as logs:
         instances = {"worker": given.workers}
         with Stack(FolderOutput(Path(logs)), instances=instances, latency_ms=given.latency_ms) as stack:
             stack.wait_ready()
-            _carry(stack, _WARM_UP, 0)
-            seconds = _carry(stack, given.payments, _WARM_UP)
+            _carry(stack, _WARM_UP, 0, io_bound=bool(given.io_bound))
+            seconds = _carry(stack, given.payments, _WARM_UP, io_bound=bool(given.io_bound))
             print(json.dumps({"rate": given.payments / seconds, **memory()}))
 
 
-def _carry(stack: Stack, count: int, before: int) -> float:
+def _carry(stack: Stack, count: int, before: int, *, io_bound: bool) -> float:
     """Produce `count` events and return the seconds until all have ended."""
     kafka = stack.settings.kafka
     census = Wiring(stack.settings).census()
     began = time.perf_counter()
-    fill(kafka.bootstrap_servers, kafka.topic, count)
+    fill(kafka.bootstrap_servers, kafka.topic, count, io_bound=io_bound)
     while ended_events(census, kafka.topic) < before + count:
         time.sleep(_LOOK_SECONDS)  # between two looks at the ledger
     return time.perf_counter() - began

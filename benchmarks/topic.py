@@ -1,18 +1,30 @@
 """Filling a topic with made-up payments."""
 
 import os
+from itertools import islice
 
-from payments.event import Provider
+from payments.event import Kind
+from payments.providers.decoding import decode_event
 from payments.streams.kafka import KafkaAccess
 from payments.streams.publisher import Outgoing, StreamPublisher
-from workers.traffic import Traffic
+from workers.traffic import Message, Traffic
+
+_ENOUGH = 10  # of which at least one in ten calls the provider
 
 
-def fill(bootstrap_servers: str, topic: str, count: int, *, providers: tuple[Provider, ...] = tuple(Provider)) -> None:
-    """Produce `count` events to `topic`, and wait until the brokers have confirmed them."""
+def fill(bootstrap_servers: str, topic: str, count: int, *, io_bound: bool = False) -> None:
+    """Produce `count` events of all providers, and wait until the brokers have confirmed them.
+
+    `io_bound` leaves only events that make a worker call the provider: requests and authorizations.
+    """
     publisher = StreamPublisher(KafkaAccess(bootstrap_servers=bootstrap_servers))
-    traffic = Traffic(int.from_bytes(os.urandom(3)), providers, duplicate_ratio=0.0)
+    messages = Traffic(int.from_bytes(os.urandom(3)), duplicate_ratio=0.0).messages(count * _ENOUGH)
+    wanted = (message for message in messages if not io_bound or _calls_the_provider(message))
     publisher.send(
         Outgoing(topic=topic, key=message.key, value=message.value, headers=list(message.headers))
-        for message in traffic.messages(count)
+        for message in islice(wanted, count)
     )
+
+
+def _calls_the_provider(message: Message) -> bool:
+    return decode_event(message.value).kind in {Kind.REQUESTED, Kind.AUTHORIZED}

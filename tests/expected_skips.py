@@ -16,7 +16,7 @@ _AS_ORDINARY_USER = ("an ordinary user's server runs as that user", "only root m
 
 def is_expected(report: pytest.TestReport) -> bool:
     """Return whether this run, on these brokers and under this account, cannot but skip the test."""
-    expected = _ON_REAL_BROKERS if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") else _ON_THE_MOCK
+    expected: tuple[str, ...] = _ON_REAL_BROKERS if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") else _ON_THE_MOCK
     if os.geteuid() != 0:
         expected += _AS_ORDINARY_USER
     return any(reason in str(report.longrepr) for reason in expected)

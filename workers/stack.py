@@ -27,7 +27,6 @@ from workers.supervisor.spec import ProcessSpec
 from workers.supervisor.supervisor import Supervisor
 
 _PROCFILE = Path(__file__).parents[1] / "Procfile"
-_FLOWER_OPTIONS = Path(__file__).parents[1] / "config" / "flower.py"  # named whole: `up` works from any folder
 _PARTITIONS = 12
 _READY_SECONDS = 90.0
 _SANDBOX = "sandbox"
@@ -136,7 +135,7 @@ class Stack:
             user, _, password = login.split(",")[0].partition(":")
             shown = "yours" if told.basic_auth else password
             self.places["Flower"] = f"http://{told.address}:{port} (user {user}, password {shown})"
-        return {"FLOWER_CONF": str(_FLOWER_OPTIONS), "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
+        return {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": login}
 
     def _sandbox(self, environment: Mapping[str, str]) -> list[ProcessSpec]:
         """Return the sandbox as a process, where no provider is named."""

@@ -1,5 +1,7 @@
 """What has come in, as the ledger tells it."""
 
+from typing import Any
+
 import psycopg
 
 
@@ -24,7 +26,7 @@ class Inbound:
     def count(self) -> int:
         """Return how many records are stored, alive or dead."""
         counted = self._rows("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM dead_letters)")
-        return int(str(counted[0][0]))
+        return int(counted[0][0])
 
     def places(self) -> dict[int, set[int]]:
         """Return the offsets that are stored, by partition."""
@@ -32,7 +34,7 @@ class Inbound:
         for partition, offset in self._rows(
             'SELECT partition, "offset" FROM inbox UNION SELECT partition, "offset" FROM dead_letters'
         ):
-            stored.setdefault(int(str(partition)), set()).add(int(str(offset)))
+            stored.setdefault(partition, set()).add(offset)
         return stored
 
     def finish(self, how_many: int) -> None:
@@ -44,6 +46,6 @@ class Inbound:
                 (how_many,),
             )
 
-    def _rows(self, statement: str) -> list[tuple[object, ...]]:
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url, autocommit=True) as connection:
             return connection.execute(statement).fetchall()

@@ -1,12 +1,13 @@
 """What the publisher promises: confirmed, in order, and a named failure in bounded time."""
 
+import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from payments.streams.kafka import KafkaAccess
-from payments.streams.publisher import Outgoing, PublishFailed, StreamPublisher
+from payments.streams.publisher import Outgoing, PublishFailed, PublishRefused, StreamPublisher
 from payments.streams.reader import TopicReader
 from tests.integration.kafka import PATIENCE_SECONDS, Brokers
 from workers.embedded.kafka_mock import KafkaMock
@@ -93,10 +94,17 @@ def _sent_at_last(publisher: StreamPublisher, message: Outgoing) -> bool:
     return False
 
 
-def test_a_message_that_is_too_large_is_named(kafka: Brokers, topic: str) -> None:
-    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=5)
-    with pytest.raises(PublishFailed, match="MSG_SIZE_TOO_LARGE"):
-        publisher.send([outgoing(topic, b"key", b"x" * 2_000_000)])
+def test_a_message_that_is_too_large_is_refused_for_good_and_named(kafka: Brokers, topic: str) -> None:
+    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=10)
+    with pytest.raises(PublishRefused, match="MSG_SIZE_TOO_LARGE"):
+        publisher.send([outgoing(topic, b"key", b"x" * 70_000_000)])  # above what the producer itself takes
+
+
+@pytest.mark.real_kafka(reason="the mock takes records of any size")
+def test_a_message_that_the_brokers_find_too_large_is_refused_for_good(kafka: Brokers, topic: str) -> None:
+    publisher = StreamPublisher(kafka.access, delivery_timeout_seconds=PATIENCE_SECONDS)
+    with pytest.raises(PublishRefused, match="MSG_SIZE_TOO_LARGE"):
+        publisher.send([outgoing(topic, b"key", os.urandom(2_000_000))])  # Kafka's default is 1 MiB, compressed
 
 
 def test_more_than_the_local_queue_holds_is_sent_all_the_same(kafka: Brokers, topic: str, group: str) -> None:
