@@ -268,8 +268,8 @@ class ProcessSettings(Group):
     )
 
 
-class SettingsConflictError(ValueError):
-    """Two settings of different groups contradict each other; the text names both."""
+class SettingsError(ValueError):
+    """A setting that is needed is missing, or two contradict each other; the text names them."""
 
 
 class Settings:
@@ -287,11 +287,21 @@ class Settings:
         self.process = ProcessSettings()
         self._check_calls()
 
+    def require(self, *names: str) -> None:
+        """Raise SettingsError that names each of the servers in `names` which nobody has set."""
+        told = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "REDIS_URL": self.redis.url,
+            "DATABASE_URL": self.database.url,
+        }
+        if missing := [name for name in names if not told[name]]:
+            raise SettingsError(f"{', '.join(missing)}: not set; only `payferry up` starts servers of its own")
+
     def _check_calls(self) -> None:
         """Hold a call below its task's limit: otherwise every slow answer would be an unknown outcome."""
         call_seconds, task_seconds = self.gateway.total_timeout_seconds, self.work.soft_time_limit_seconds
         if call_seconds >= task_seconds:
-            raise SettingsConflictError(
+            raise SettingsError(
                 f"GATEWAY_TIMEOUT_SECONDS ({call_seconds:g}) must be "
                 f"below TASK_SOFT_TIME_LIMIT_SECONDS ({task_seconds:g})"
             )

@@ -20,5 +20,7 @@ def desk() -> Desk:
         with _making:
             if pid not in _desks:
                 _desks.clear()  # what a parent made before the fork is not ours to use
-                _desks[pid] = Wiring(load_settings()).desk(current_app)
+                settings = load_settings()
+                settings.require("DATABASE_URL")
+                _desks[pid] = Wiring(settings).desk(current_app)
     return _desks[pid]

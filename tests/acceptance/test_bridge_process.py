@@ -108,7 +108,6 @@ def test_a_bridge_without_postgresql_at_its_start_waits_for_it(port: Port) -> No
     assert port.committed() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="it asks an empty address for ever; only `payferry check` names the variables")
 def test_without_any_setting_it_says_what_is_missing(tmp_path: Path) -> None:
     done = payferry("bridge", env={}, folder=tmp_path, seconds=10)
     assert done.code in {1, 2}

@@ -6,7 +6,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 
-from config.settings import SettingsConflictError
+from config.settings import SettingsError
 from payments.failures import Failure
 from workers.cli import check, local, parse, produce, reconcile, serve, status
 from workers.embedded.child import ServerNotReadyError
@@ -38,7 +38,7 @@ def main() -> None:
         app()
     except ValidationError as error:
         _end(_settings_wrong(error), 2)
-    except SettingsConflictError as error:
+    except SettingsError as error:
         _end(str(error), 2)
     except (Failure, ServerNotReadyError, ProcessFailedError) as error:
         _end(str(error), 1)

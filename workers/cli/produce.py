@@ -37,6 +37,7 @@ def produce(
         raise typer.BadParameter("give --rate or --interval, not both", param_hint="--interval")
     settings = load_settings()
     configure_logs(settings.log)
+    settings.require("KAFKA_BOOTSTRAP_SERVERS")
     messages = _from_file(file) if file else made_up(count, seed, provider, bad)
     pause_seconds = interval if interval is not None else (1 / rate if rate else 0.0)
     sent = send(

@@ -32,6 +32,7 @@ def reconcile(
     """
     settings = load_settings()
     configure_logs(settings.log)
+    settings.require("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
     found = compare(settings, Wiring(settings).census(), since)
     show(found, json=json)
     raise typer.Exit(0 if found.is_clean else 1)

@@ -18,7 +18,9 @@ def migrate() -> None:
     """Bring the ledger's tables to the newest form. Safe to repeat, and to run from several places at once."""
     from payments.ledger.schema import migrate as bring_up  # noqa: PLC0415 - brings SQLAlchemy
 
-    bring_up(_settings().database.url)
+    settings = _settings()
+    settings.require("DATABASE_URL")
+    bring_up(settings.database.url)
 
 
 def bridge() -> None:
@@ -27,6 +29,7 @@ def bridge() -> None:
     from workers.bridge import Bridge, BridgePolicy  # noqa: PLC0415 - likewise
 
     settings = _settings()
+    settings.require("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DATABASE_URL")
     wiring = Wiring(settings)
     policy = BridgePolicy(
         batch_size=settings.bridge.batch_size,
@@ -45,6 +48,7 @@ def relay() -> None:
     from workers.relay import Relay  # noqa: PLC0415 - only this verb needs it
 
     settings = _settings()
+    settings.require("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
     wiring = Wiring(settings)
     sender = Relay(wiring.outbox(), wiring.publisher(), wiring.tell)
     signal.signal(signal.SIGTERM, sender.stop)

@@ -24,6 +24,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object
     """
     settings = load_settings()
     configure_logs(settings.log)
+    settings.require("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DATABASE_URL")
     parts = gather(settings, Wiring(settings).census())
     if json:
         print_json(parts)
