@@ -37,8 +37,8 @@ def produce(
         raise typer.BadParameter("give --rate or --interval, not both", param_hint="--interval")
     settings = load_settings()
     configure_logs(settings.log)
-    settings.require("KAFKA_BOOTSTRAP_SERVERS")
     messages = _from_file(file) if file else made_up(count, seed, provider, bad)
+    settings.require("KAFKA_BOOTSTRAP_SERVERS")
     pause_seconds = interval if interval is not None else (1 / rate if rate else 0.0)
     sent = send(
         Wiring(settings), messages, settings.kafka.topic, pause_seconds=pause_seconds, total=None if file else count

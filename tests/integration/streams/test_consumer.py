@@ -139,10 +139,10 @@ def test_records_that_are_deleted_while_paused_are_an_error(kafka: Brokers, topi
 
 
 def test_a_broker_that_is_away_at_the_assignment_only_delays_its_partitions() -> None:
-    name, group = "delayed", uuid.uuid4().hex
+    group = uuid.uuid4().hex
     with KafkaMock(brokers=3) as mock:
         brokers = Brokers(mock.bootstrap_servers, mock)
-        brokers.create_topic(name)
+        name = _divided_topic(brokers)
         brokers.produce_at(name, [(number, b"old") for number in range(PARTITIONS)])
         brokers.commit(name, group, dict.fromkeys(range(PARTITIONS), 1))
         brokers.produce_at(name, [(number, b"new") for number in range(PARTITIONS)])
@@ -162,10 +162,23 @@ def test_a_broker_that_is_away_at_the_assignment_only_delays_its_partitions() ->
         reading.consumer.close()
 
 
+def _divided_topic(brokers: Brokers) -> str:
+    """Return a new topic whose partitions have at least two leaders; the mock chooses them by chance."""
+    for name in (f"delayed-{number}" for number in range(50)):
+        brokers.create_topic(name)
+        if len(_leaders(brokers, name)) > 1:
+            return name
+    raise AssertionError("one broker leads every partition of every topic")
+
+
+def _leaders(brokers: Brokers, topic: str) -> set[int]:
+    partitions = brokers.admin().list_topics(topic, timeout=10).topics[topic].partitions
+    return {each.leader for each in partitions.values()}
+
+
 def _take_away_a_leader(mock: KafkaMock, brokers: Brokers, topic: str, group: str) -> int:
     """Take away a broker whose absence a partition does not survive, but the group does; return its number."""
-    partitions = brokers.admin().list_topics(topic, timeout=10).topics[topic].partitions
-    for broker in {each.leader for each in partitions.values()}:
+    for broker in _leaders(brokers, topic):
         mock.set_down(broker)
         try:
             brokers.committed(topic, group)
