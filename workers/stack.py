@@ -39,12 +39,18 @@ class Stack:
     """
 
     def __init__(
-        self, output: Output, *, instances: Mapping[str, int], data: Path | None = None, latency_ms: int = 0
+        self,
+        output: Output,
+        *,
+        instances: Mapping[str, int],
+        data: Path | None = None,
+        latency_ms: int = 0,
+        decline_rate: float = 0.0,
     ) -> None:
         self._output = output
         self._instances = instances
         self._data = data
-        self._latency_ms = latency_ms
+        self._sandbox_options = ["--latency-ms", str(latency_ms), "--decline-rate", str(decline_rate)]
         self._exits = ExitStack()
         self.places: dict[str, str] = {}
         """Where each server and page is, by name."""
@@ -144,7 +150,7 @@ class Stack:
             return []
         folder = self._data or Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="payferry-sandbox-")))
         folder.mkdir(parents=True, exist_ok=True)
-        options = ["--effects", str(folder / "effects.jsonl"), "--latency-ms", str(self._latency_ms)]
+        options = ["--effects", str(folder / "effects.jsonl"), *self._sandbox_options]
         command = ["payferry", _SANDBOX, "--port", url.rpartition(":")[2], *options]
         return [ProcessSpec(name=_SANDBOX, command=command, env=environment, ready=partial(_answers, url))]
 

@@ -13,6 +13,8 @@ from workers.stack import Stack
 from workers.supervisor.output import ConsoleOutput, FolderOutput
 from workers.supervisor.stop_signals import StopSignals
 
+_DECLINES = 0.05  # of the demonstration's payments, as cards are
+
 
 def up(
     workers: Annotated[int, typer.Option(help="Celery workers to start.", min=0)] = 1,
@@ -50,7 +52,7 @@ def demo(
     configure_logs(load_settings().log)
     folder = logs or Path(".payferry-demo")
     with (
-        Stack(FolderOutput(folder), instances={"worker": workers, "flower": 0}) as stack,
+        Stack(FolderOutput(folder), instances={"worker": workers, "flower": 0}, decline_rate=_DECLINES) as stack,
         StopSignals(stack.supervisor),
     ):
         if not stack.wait_ready():
