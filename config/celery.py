@@ -89,7 +89,8 @@ def _beat(settings: Settings) -> dict[str, Any]:
             "sweep": {
                 "task": SWEEP_TASK,
                 "schedule": interval,
-                "options": {"expires": 10 * interval},  # ticks that nobody took do not pile up
+                # ticks that nobody took do not pile up for ever; the clocks of beat and worker may differ by less
+                "options": {"expires": 600},
             },
         },
         "beat_max_loop_interval": 1,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,6 +21,12 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, hide_input_in_errors=True
     )
+
+
+def _of_scheme(url: str, *schemes: str) -> str:
+    if url and url.partition("://")[0] not in schemes:
+        raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return url
 
 
 class KafkaSettings(Group):
@@ -79,11 +85,18 @@ class KafkaSettings(Group):
     def _login_is_whole(self) -> "KafkaSettings":
         if self.sasl_mechanism and not (self.sasl_username and self.sasl_password):
             raise ValueError("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        if not self.sasl_mechanism and (self.sasl_username or self.sasl_password):
+            raise ValueError("KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD need KAFKA_SASL_MECHANISM, such as PLAIN")
         return self
 
 
 class RedisSettings(Group):
     """The broker of Celery: Redis or Valkey."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_redis(cls, url: str) -> str:
+        return _of_scheme(url, "redis", "rediss", "sentinel")
 
     url: str = _env(
         "CELERY_BROKER_URL",
@@ -106,6 +119,11 @@ class RedisSettings(Group):
 class DatabaseSettings(Group):
     """The ledger: PostgreSQL."""
 
+    @field_validator("url")
+    @classmethod
+    def _url_is_postgresql(cls, url: str) -> str:
+        return _of_scheme(url, "postgresql", "postgres")
+
     url: str = _env(
         "DATABASE_URL",
         default="",
@@ -117,7 +135,7 @@ class DatabaseSettings(Group):
         "DATABASE_CONNECT_TIMEOUT_SECONDS", default=3, ge=1, about="How long to try to connect."
     )
     statement_timeout_ms: int = _env(
-        "DATABASE_STATEMENT_TIMEOUT_MS", default=10_000, ge=100, about="The longest that one statement may take."
+        "DATABASE_STATEMENT_TIMEOUT_MS", default=5_000, ge=100, about="The longest that one statement may take."
     )
 
 
@@ -299,10 +317,16 @@ class Settings:
 
     def _check_calls(self) -> None:
         """Hold a call below its task's limit: otherwise every slow answer would be an unknown outcome."""
-        call_seconds, task_seconds = self.gateway.total_timeout_seconds, self.work.soft_time_limit_seconds
-        if call_seconds >= task_seconds:
+        calls_seconds, task_seconds = 2 * self.gateway.total_timeout_seconds, self.work.soft_time_limit_seconds
+        if calls_seconds >= task_seconds:
             raise SettingsError(
-                f"GATEWAY_TIMEOUT_SECONDS ({call_seconds:g}) must be "
+                f"twice GATEWAY_TIMEOUT_SECONDS ({calls_seconds:g}: authorize and capture) must be "
+                f"below TASK_SOFT_TIME_LIMIT_SECONDS ({task_seconds:g})"
+            )
+        statement_seconds = self.database.statement_timeout_ms / 1000
+        if statement_seconds >= task_seconds:
+            raise SettingsError(
+                f"DATABASE_STATEMENT_TIMEOUT_MS ({statement_seconds:g} s) must be "
                 f"below TASK_SOFT_TIME_LIMIT_SECONDS ({task_seconds:g})"
             )
 

@@ -28,6 +28,7 @@ class FakeGateway:
         self._script = {"authorize": list(authorize), "capture": list(capture)}
         self.asked: list[Asked] = []
         self.effects: dict[str, str] = {}
+        self._captured: dict[str, Answer] = {}
 
     def authorize(self, charge: Charge, idempotency_key: str) -> Answer:
         """Reserve the amount."""
@@ -45,9 +46,9 @@ class FakeGateway:
         """Nobody asks for this."""
         raise NotImplementedError
 
-    def fetch(self, _charge: Charge) -> Answer | None:
-        """Nobody asks for this."""
-        raise NotImplementedError
+    def fetch(self, charge: Charge) -> Answer | None:
+        """Return the capture of the payment, if one took effect."""
+        return self._captured.get(charge.payment_id)
 
     def verbs(self) -> list[str]:
         """Return the verbs that were asked for, in their order."""
@@ -69,6 +70,8 @@ class FakeGateway:
         answer = scripted or Answer(verdict=Verdict.DONE, amount_minor=charge.amount_minor, reference_id=reference_id)
         if answer.verdict is Verdict.DONE:
             self.effects[key] = verb
+            if verb == "capture":
+                self._captured[charge.payment_id] = answer
         return answer
 
 

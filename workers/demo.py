@@ -86,6 +86,7 @@ class Demo:
                 if time.monotonic() - moved_at > _PATIENCE_SECONDS:
                     return
                 time.sleep(_LOOK_SECONDS)  # between two looks at the ledger
+            self._cause_faults(1.0)  # those that a short run was too fast for
             progress.update(bar, completed=ended)
 
     def _ended(self) -> int:

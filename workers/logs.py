@@ -27,7 +27,7 @@ def configure_logs(settings: LogSettings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_strip, _renderer(settings)])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last_steps(settings))
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -36,10 +36,17 @@ def configure_logs(settings: LogSettings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they say a line for every payment, or every byte
 
 
+def _last_steps(settings: LogSettings) -> list[Any]:
+    if settings.form == "json":
+        return [_strip, structlog.processors.format_exc_info, _renderer(settings)]
+    return [_strip, _renderer(settings)]
+
+
 def _renderer(settings: LogSettings) -> Any:  # noqa: ANN401 - a structlog processor
     if settings.form == "json":
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # never rich's tracebacks: they show the locals of every frame, and a payment among them
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _strip(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-from config.settings import Settings, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from payments.ledger.schema import migrate
 from workers.embedded.kafka_mock import KafkaMock
 from workers.embedded.port import free_port
@@ -30,6 +30,7 @@ _PROCFILE = Path(__file__).parents[1] / "Procfile"
 _PARTITIONS = 12
 _READY_SECONDS = 90.0
 _SANDBOX = "sandbox"
+_OTHER_PLACES = ("STRIPE_BASE_URL", "RAZORPAY_BASE_URL", "PAYPAL_BASE_URL", "CANONICAL_BASE_URL")
 
 
 class Stack:
@@ -46,7 +47,10 @@ class Stack:
         data: Path | None = None,
         latency_ms: int = 0,
         decline_rate: float = 0.0,
+        own_servers: bool = False,
     ) -> None:
+        """`own_servers`: whatever the environment names is left alone, and only embedded servers are used."""
+        self._own_servers = own_servers
         self._output = output
         self._instances = instances
         self._data = data
@@ -75,6 +79,10 @@ class Stack:
     ) -> None:
         self._exits.close()
 
+    def exports(self) -> str:
+        """Return the line that lets another terminal use the servers that were started here."""
+        return "export " + " ".join(f"{name}={value}" for name, value in self._environment.items())
+
     def wait_ready(self) -> bool:
         """Return True once every process is ready, False when asked to stop meanwhile."""
         return self.supervisor.wait_ready(_READY_SECONDS)
@@ -95,14 +103,19 @@ class Stack:
         told = settings.gateway
         named = told.sandbox_url or told.stripe_base_url or told.razorpay_base_url or told.paypal_base_url
         self._serve("Providers", named or told.canonical_base_url, "SANDBOX_URL", self._sandbox_url)
+        if self._own_servers:
+            self._environment |= dict.fromkeys(_OTHER_PLACES, self._environment["SANDBOX_URL"])
+            self._environment |= {"KAFKA_SSL": "false"}
+            if settings.kafka.sasl_mechanism:
+                raise SettingsError("KAFKA_SASL_MECHANISM: unset it; the embedded Kafka has no login")
 
     def _serve(self, name: str, named: str, variable: str, start: "partial[str] | object") -> None:
         """Take the server that the environment names, or start our own and name it."""
         assert callable(start)
-        url = named or str(start())
-        if not named:
-            self._environment[variable] = url
-        self.places[name] = url if not named else f"{_without_password(named)} (yours)"
+        if named and not self._own_servers:
+            self.places[name] = f"{_without_password(named)} (yours)"
+        else:
+            self.places[name] = self._environment[variable] = str(start())
 
     def _postgres(self) -> str:
         return self._exits.enter_context(Postgres(self._folder("postgres"))).url

@@ -4,11 +4,11 @@ import uuid
 
 import msgspec
 
-from payments.failures import RuleBroken, Unavailable
+from payments.failures import Failure, Refused, RuleBroken, Unavailable
 from payments.flows.desk import Desk
 from payments.gateway.result import Answer, Charge, Verdict
 from payments.ledger.claims import Claim
-from payments.lifecycle import Act, Apply, Step, completed, declined
+from payments.lifecycle import Act, Apply, Step, completed, decide, declined
 from payments.payment import Payment, Status
 
 _KEYS = uuid.UUID("8f7bb8e6-8d0b-5e05-a1f8-0c5a2c5d0d6e")
@@ -34,6 +34,26 @@ def act(desk: Desk, claim: Claim, plan: Act) -> tuple[Apply, bool]:
     raise RuleBroken("a plan must end with a capture", code="plan_without_capture")
 
 
+def already_taken(desk: Desk, claim: Claim, failure: Failure) -> Apply | None:
+    """Ask the provider, before an event is buried, whether the money was taken all the same; return what to book then.
+
+    Only where the answer is open: not where the provider or a rule of ours refused.
+    """
+    if isinstance(failure, Refused | RuleBroken):
+        return None
+    plan = decide(claim.payment, claim.event)
+    gateway = desk.gateways.get(claim.event.provider)
+    if not isinstance(plan, Act) or gateway is None:
+        return None
+    try:
+        answer = gateway.fetch(_charge(plan.payment))
+    except Exception:  # noqa: BLE001 - whatever it is, the event must be buried now, for a person to look at
+        return None
+    if answer is None or answer.verdict is Verdict.DECLINED or answer.amount_minor != plan.payment.amount_minor:
+        return None
+    return completed(plan.payment, answer.amount_minor, answer.reference_id)
+
+
 def idempotency_key(ordering_key: str, step: Step) -> str:
     """Return the key under which a provider knows this step of this payment, whoever takes it and how often."""
     return str(uuid.uuid5(_KEYS, f"{ordering_key}/{step}"))
@@ -43,14 +63,17 @@ def _ask(desk: Desk, payment: Payment, step: Step) -> Answer:
     gateway = desk.gateways.get(payment.provider)
     if gateway is None:
         raise Unavailable("this provider has no base URL", code="gateway_not_configured", service=payment.provider)
-    charge = Charge(
+    verb = gateway.authorize if step is Step.AUTHORIZE else gateway.capture
+    return verb(_charge(payment), idempotency_key(payment.ordering_key, step))
+
+
+def _charge(payment: Payment) -> Charge:
+    return Charge(
         payment_id=payment.payment_id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         authorization_id=payment.authorization_id,
     )
-    verb = gateway.authorize if step is Step.AUTHORIZE else gateway.capture
-    return verb(charge, idempotency_key(payment.ordering_key, step))
 
 
 def _authorized(desk: Desk, claim: Claim, payment: Payment, answer: Answer) -> Payment:

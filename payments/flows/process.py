@@ -5,7 +5,7 @@ from contextlib import suppress
 import msgspec
 
 from payments.failures import AttemptsSpent, Failure, OutcomeUnknown, Permanent, RateLimited, RuleBroken, Unexpected
-from payments.flows.acting import LeaseLost, act
+from payments.flows.acting import LeaseLost, act, already_taken
 from payments.flows.announcement import announce_burial, announce_payment
 from payments.flows.desk import Desk
 from payments.flows.ending import (
@@ -129,7 +129,10 @@ def _book(desk: Desk, claim: Claim, apply: Apply, *, accepted: bool) -> Done:
     ending: Ending = Settled() if accepted else Declined()
     state = State.SETTLED if accepted else State.DECLINED
     news = announce_payment(desk.events_topic, claim, apply.payment, state)
-    return _end(desk.settlements.book(claim, state, apply.payment, apply.entries, news), ending)
+    ended = desk.settlements.book(claim, state, apply.payment, apply.entries, news)
+    if ended is None:
+        desk.claims.give_back(claim)  # no-one else's: the payment had moved on since it was read, so decide again
+    return _end(ended, ending)
 
 
 def _wait(desk: Desk, claim: Claim, decision: NotYet) -> Done:
@@ -144,6 +147,8 @@ def _wait(desk: Desk, claim: Claim, decision: NotYet) -> Done:
 def _after(desk: Desk, claim: Claim, failure: Failure) -> Done:
     """Bury what cannot succeed, or has had its attempts; the rest is due again after a delay."""
     if isinstance(failure, Permanent) or claim.attempts >= desk.policy.most_attempts:
+        if (taken := already_taken(desk, claim, failure)) is not None:
+            return _book(desk, claim, taken, accepted=True)
         news = announce_burial(desk.dead_letter_topic, claim, failure)
         return _end(desk.settlements.bury(claim, failure, news), Buried(failure.code))
     delay_seconds = _delay_seconds(desk, claim, failure)
@@ -162,13 +167,17 @@ def _end(ended: Ended | None, ending: Ending) -> Done:
 
 
 def _pass_on(desk: Desk, inbox_id: int, delay_seconds: float | None = None) -> None:
-    """Leave an event to another task. If the message gets lost the sweeper sends one."""
+    """Leave an event to another task. If the message gets lost, or its delay is too long, the sweeper sends it."""
+    if delay_seconds is not None and delay_seconds > desk.policy.longest_countdown_seconds:
+        return
     call = desk.sweeps.wake(inbox_id)
     if call is not None:
         with suppress(QueueAway):  # the first event has ended well all the same
             desk.wakeups.send([call], delay_seconds)
 
 
-def _unexpected(error: Exception) -> Unexpected:
+def _unexpected(error: Exception) -> Failure:
     """Name what nobody foresaw by its type alone: its text may hold personal data."""
+    if type(error).__name__ == "SoftTimeLimitExceeded":  # Celery's, which is not imported here
+        return OutcomeUnknown("the time limit came in the middle of it", code="time_limit", operation="process")
     return Unexpected(f"{type(error).__name__} was raised", code="unexpected", operation="process")

@@ -1,17 +1,22 @@
 """Several names of one payment: PayPal's order, authorization and capture have an id each.
 
-An alias leads from a later name, `provider:id`, to the payment's ordering key: the first name that was booked under.
+An alias leads from a name, `provider:id`, to the payment's ordering key, which is itself no alias: the first name, or
+the one that was booked under first.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+
+from psycopg import Rollback
 
 from payments.event import Event
 from payments.ledger.database import Connection
 from payments.payment import Payment
 
+Link = tuple[str, str]
+"""Another name of a payment, and the name that it is to be filed under."""
 
-def told_by(event: Event) -> list[tuple[str, str]]:
+
+def told_by(event: Event) -> list[Link]:
     """Return the other names that `event` tells of its payment, each with the ordering key."""
     if event.ordering_key is None or event.parent_id is None:
         return []
@@ -25,59 +30,91 @@ def of_capture(payment: Payment) -> str | None:
     return alias if payment.capture_id and alias != payment.ordering_key else None
 
 
-def learn(connection: Connection, aliases: Mapping[str, list[Any]]) -> None:
-    """Note `alias` and `ordering_key`, side by side; events that wait under another name join the line."""
-    connection.execute(_LEARN, aliases)
-    connection.execute(_SHORTEN, aliases)
-    connection.execute(_JOIN_LINE, aliases)
+def learn(connection: Connection, links: Sequence[Link]) -> None:
+    """Note that these names are one payment's; events that wait under another name join the line.
+
+    A name under which a payment is booked keeps its line. One process at a time learns, for the length of the
+    transaction, so that names told in opposite directions never lead in a circle.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LEARNING,))
+    names = sorted({name for link in links for name in link})
+    roots: dict[str, str] = dict(connection.execute(_ROOTS, {"names": names}).fetchall())
+    booked = {row[0] for row in connection.execute(_BOOKED, {"names": sorted({*names, *roots.values()})})}
+    if moves := _moves(links, roots, booked):
+        parameters = {"old": list(moves), "new": list(moves.values())}
+        connection.execute(_MOVE, parameters)
+        connection.execute(_LEARN, parameters)
+        connection.execute(_JOIN_LINE, parameters)
 
 
-def has_begun(connection: Connection, alias: str) -> bool:
-    """Return whether something has been done, or is being done, under that name."""
-    row = connection.execute(_HAS_BEGUN, {"alias": alias}).fetchone()
-    return bool(row and row[0])
+def join(connection: Connection, alias: str, ordering_key: str) -> bool:
+    """Learn another name, unless something is booked or at work under it; return whether it was learned."""
+    joined = False
+    with connection.transaction() as savepoint:
+        learn(connection, [(alias, ordering_key)])
+        joined = connection.execute(_BOOKED_OR_AT_WORK, {"names": [alias]}).fetchone() is None
+        if not joined:
+            raise Rollback(savepoint)
+    return joined
 
 
-def turn_round(connection: Connection, alias: str, ordering_key: str) -> None:
-    """Make `alias` the first name: what has begun keeps its name, and the others join it."""
-    connection.execute(_FORGET, {"alias": alias})
-    learn(connection, {"alias": [ordering_key], "ordering_key": [alias]})
+def _moves(links: Iterable[Link], roots: Mapping[str, str], booked: set[str]) -> dict[str, str]:
+    """Return the roots that get another root, each with its last one."""
+    above: dict[str, str] = {}
 
+    def root_of(name: str) -> str:
+        name = roots.get(name, name)
+        while name in above:
+            name = above[name]
+        return name
+
+    for alias, ordering_key in links:
+        old, new = root_of(alias), root_of(ordering_key)
+        if old != new and old not in booked:
+            above[old] = new
+    return {old: root_of(old) for old in above}
+
+
+_LEARNING = 7_217_309_313  # any number, the same for all who learn
+
+_ROOTS = """
+SELECT alias, ordering_key
+  FROM aliases
+ WHERE alias = ANY (%(names)s::TEXT[])
+"""
+
+_BOOKED = """
+SELECT ordering_key
+  FROM payments
+ WHERE ordering_key = ANY (%(names)s::TEXT[])
+"""
+
+_BOOKED_OR_AT_WORK = f"""
+{_BOOKED}
+ UNION
+SELECT ordering_key
+  FROM inbox
+ WHERE ordering_key = ANY (%(names)s::TEXT[])
+   AND state = 'processing'
+"""  # noqa: S608 - put together from constants
+
+_MOVE = """
+UPDATE aliases
+   SET ordering_key = moved.new
+  FROM unnest(%(old)s::TEXT[], %(new)s::TEXT[]) AS moved (old, new)
+ WHERE aliases.ordering_key = moved.old
+"""
 
 _LEARN = """
 INSERT INTO aliases (alias, ordering_key)
-SELECT DISTINCT ON (alias) alias, ordering_key
-  FROM unnest(%(alias)b::TEXT[], %(ordering_key)b::TEXT[]) AS told (alias, ordering_key)
- WHERE NOT EXISTS (SELECT FROM payments WHERE payments.ordering_key = told.alias)
- ORDER BY alias
-    ON CONFLICT (alias) DO NOTHING
+SELECT old, new
+  FROM unnest(%(old)s::TEXT[], %(new)s::TEXT[]) AS moved (old, new)
 """
 
-# A capture's authorization may itself be another name of an order: every alias leads to the first name at once.
-_SHORTEN = """
-UPDATE aliases
-   SET ordering_key = root.ordering_key
-  FROM aliases AS root
- WHERE aliases.ordering_key = root.alias
-   AND (aliases.alias = ANY (%(alias)b::TEXT[]) OR root.alias = ANY (%(alias)b::TEXT[]))
-"""
-
-# Also those whose alias was moved on just now: their old key is an alias itself.
 _JOIN_LINE = """
 UPDATE inbox
-   SET ordering_key = aliases.ordering_key
-  FROM aliases
- WHERE inbox.ordering_key = aliases.alias
-   AND (aliases.alias = ANY (%(alias)b::TEXT[]) OR aliases.alias = ANY (%(ordering_key)b::TEXT[]))
+   SET ordering_key = moved.new
+  FROM unnest(%(old)s::TEXT[], %(new)s::TEXT[]) AS moved (old, new)
+ WHERE inbox.ordering_key = moved.old
    AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
-"""
-
-_HAS_BEGUN = """
-SELECT EXISTS (SELECT FROM payments WHERE ordering_key = %(alias)s)
-    OR EXISTS (SELECT FROM inbox WHERE ordering_key = %(alias)s AND state = 'processing')
-"""
-
-_FORGET = """
-DELETE FROM aliases
- WHERE alias = %(alias)s
 """

@@ -77,14 +77,15 @@ class Claims:
         with self._database.transaction() as connection:
             if not connection.execute(_KEEP, told).rowcount:
                 return False
-            if alias is None:
-                return True
-            aliases.learn(connection, {"alias": [alias], "ordering_key": [claim.ordering_key]})
-            if not aliases.has_begun(connection, alias):
+            if alias is None or aliases.join(connection, alias, claim.ordering_key):
                 return True
             connection.execute(_GIVE_BACK, told)
-            aliases.turn_round(connection, alias, claim.ordering_key)
+            aliases.learn(connection, [(claim.ordering_key, alias)])
             return False
+
+    def give_back(self, claim: Claim) -> None:
+        """Give the row back as it was taken, due at once; the attempt is not spent. Nothing where it is not ours."""
+        self._database.run(_GIVE_BACK, claim.parameters())
 
     def retry_later(self, claim: Claim, delay_seconds: float, failure: Failure, state: State) -> bool:
         """Give the row back as `state`, due in `delay_seconds`; the attempt is spent. False: no longer ours."""
@@ -167,6 +168,8 @@ UPDATE inbox
 _GIVE_BACK = """
 UPDATE inbox
    SET state = 'waiting',
+       ordering_key = coalesce(
+           (SELECT aliases.ordering_key FROM aliases WHERE alias = inbox.ordering_key), ordering_key),
        lease_until = NULL,
        attempts = attempts - 1,
        due_at = now()

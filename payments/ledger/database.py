@@ -50,12 +50,13 @@ class Database:
             max_size=policy.pool_size,
             timeout=policy.connect_timeout_seconds,
             max_idle=60,
+            reconnect_timeout=3,  # then the next one who asks starts afresh, instead of waiting out a long backoff
             open=True,
             kwargs={
                 "autocommit": True,
                 "connect_timeout": policy.connect_timeout_seconds,
                 "application_name": "payferry",
-                "options": f"-c statement_timeout={policy.statement_timeout_ms} -c timezone=UTC",
+                "options": " ".join(f"-c {name}={value}" for name, value in _session(policy).items()),
                 # a peer that is gone without a word is noticed within about 10 s
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
@@ -96,6 +97,18 @@ class Database:
         self._pool.close(timeout=2)
 
 
+def _session(policy: DatabasePolicy) -> dict[str, str | int]:
+    """Return what each session is told: no statement, and no client that is gone, may hold a lock for long."""
+    return {
+        "statement_timeout": policy.statement_timeout_ms,
+        "idle_in_transaction_session_timeout": 5000,
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+        "timezone": "UTC",
+    }
+
+
 @contextmanager
 def _named() -> Iterator[None]:
     """Classify psycopg's errors by SQLSTATE class (PostgreSQL documentation, appendix A)."""
@@ -120,7 +133,7 @@ def _named() -> Iterator[None]:
             "PostgreSQL refused the values", code=_code(error, "data_refused"), service="database"
         ) from error
     except psycopg.Error as error:
-        raise Unexpected("PostgreSQL refused", code=_code(error, "database_error"), service="database") from error
+        raise Unexpected("PostgreSQL refused", code=_code(error, "database_error"), service="database") from None
 
 
 def _code(error: Exception, otherwise: str) -> str:

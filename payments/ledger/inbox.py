@@ -41,7 +41,7 @@ class Inbox:
         if told := [alias for arrival in arrivals for alias in aliases.told_by(arrival.event)]:
             # before the events that tell them, and apart from them: names are true whatever becomes of those
             with self._database.transaction() as connection:
-                aliases.learn(connection, columns(told, ("alias", "ordering_key")))
+                aliases.learn(connection, told)
         new = self._database.rows(_RECEIVE, columns([_row(each) for each in arrivals], _COLUMNS))
         return len(new), [wakeup(row) for row in new if row[3] is not None]
 

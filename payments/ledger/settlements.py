@@ -8,7 +8,7 @@ from payments.failures import Failure
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import Claim, history
-from payments.ledger.database import Database, columns
+from payments.ledger.database import Database, DatabaseAway, columns
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
 
@@ -35,20 +35,30 @@ class Settlements:
     def book(
         self, claim: Claim, state: State, payment: Payment, entries: tuple[Entry, ...], news: Announcement
     ) -> Ended | None:
-        """End the event as `state`, with its payment, its entries and the announcement. None: no longer ours."""
+        """End the event as `state`, with its payment, its entries and the announcement.
+
+        None: it is no longer ours, or its payment is not the one that the claim has read.
+        """
         legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
         told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
         told["alias"] = aliases.of_capture(payment)
-        return _ended(self._database.row(_BOOK, told))
+        return _ended(self._write(_BOOK, told))
 
     def close(self, claim: Claim, state: State) -> Ended | None:
         """End the event as `state`, changing nothing else. None: no longer ours."""
-        return _ended(self._database.row(_CLOSE, claim.parameters() | {"state": state.value}))
+        return _ended(self._write(_CLOSE, claim.parameters() | {"state": state.value}))
 
     def bury(self, claim: Claim, failure: Failure, news: Announcement) -> Ended | None:
         """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours."""
         told = {"reason": failure.code, "message": failure.message, "failure": history(claim, failure)}
-        return _ended(self._database.row(_BURY, claim.parameters() | told | _news(news)))
+        return _ended(self._write(_BURY, claim.parameters() | told | _news(news)))
+
+    def _write(self, statement: str, told: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Write, and where the connection was gone, once more: the token keeps it from being done twice."""
+        try:
+            return self._database.row(statement, told)
+        except DatabaseAway:
+            return self._database.row(statement, told)
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
@@ -71,6 +81,11 @@ SELECT (SELECT min(next.id)
   FROM mine
 """
 
+_SAME_PAYMENT = """   AND NOT EXISTS (SELECT FROM aliases WHERE aliases.alias = inbox.ordering_key)
+       AND %(version)s = coalesce(
+               (SELECT version FROM payments WHERE payments.ordering_key = inbox.ordering_key), 0)
+"""
+
 _END = """
     UPDATE inbox
        SET state = %(state)s::inbox_state,
@@ -82,8 +97,10 @@ _END = """
     RETURNING id, ordering_key
 """
 
+# A claim that had to wait for another settlement of its payment may have read the payment before that, and the payment
+# may have got another name meanwhile.
 _BOOK = f"""
-WITH mine AS ({_END}
+WITH mine AS ({_END.replace("RETURNING", _SAME_PAYMENT + "    RETURNING")}
 ), payment AS (
     INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,
                           refunded_total_minor, refunds, disputes, authorization_id, capture_id, version)

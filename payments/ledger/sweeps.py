@@ -51,8 +51,11 @@ UPDATE inbox
        failures = failures || jsonb_build_array(jsonb_build_object(
            'attempt', attempts, 'type', 'LeaseExpired', 'code', 'lease_expired', 'service', 'payferry',
            'operation', 'sweep', 'message', 'the worker did not answer before its lease ended', 'at', now()))
- WHERE state = 'processing'
-   AND lease_until < now()
+ WHERE id IN (SELECT id
+                FROM inbox
+               WHERE state = 'processing'
+                 AND lease_until < now()
+                 FOR UPDATE SKIP LOCKED)
 """
 
 _LOST = """

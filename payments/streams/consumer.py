@@ -1,5 +1,7 @@
 """Reading records in batches, and committing what has been taken care of."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,8 +10,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from payments.envelope import Record
 from payments.failures import Permanent, Transient
-from payments.streams.kafka import KafkaAccess
+from payments.streams.kafka import KafkaAccess, KafkaBroken
 
+_TELL_AGAIN_SECONDS = 10.0
 _ASK_SECONDS = 5.0  # below the session timeout, so that asking costs nobody the membership
 
 
@@ -43,6 +46,8 @@ class StreamConsumer:
         self._unplaced: list[TopicPartition] = []
         self._uncommitted: dict[int, int] = {}
         self._failure: Exception | None = None
+        self._clock = time.monotonic
+        self._told_at: dict[str, float] = {}
         self._consumer = Consumer(access.options() | _options(position) | {"error_cb": self._on_error})
         self._consumer.subscribe(
             [position.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -111,6 +116,8 @@ class StreamConsumer:
             self._failure = self._offset_lost(str(error.str()))
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._tell("bridge_topic_missing", topic=self._position.topic)
+        elif error.fatal():
+            self._failure = KafkaBroken(error.str(), code="kafka_broken", service="kafka", operation="consume")
         elif not error.retriable():
             self._failure = _away(error, "consume")
 
@@ -185,7 +192,14 @@ class StreamConsumer:
         self._uncommitted = {number: offset for number, offset in self._uncommitted.items() if number not in gone}
 
     def _on_error(self, error: KafkaError) -> None:
-        self._tell("kafka_error", error=error.name(), fatal=error.fatal())
+        if error.fatal():
+            self._failure = KafkaBroken(error.str(), code="kafka_broken", service="kafka", operation="consume")
+        now = self._clock()
+        if (
+            now - self._told_at.get(error.name(), -math.inf) >= _TELL_AGAIN_SECONDS
+        ):  # a client that is alone says it often
+            self._told_at[error.name()] = now
+            self._tell("kafka_error", error=error.name(), fatal=error.fatal())
 
     def _offset_lost(self, detail: str) -> OffsetLost:
         return OffsetLost(

@@ -4,6 +4,12 @@ from typing import Any
 
 import msgspec
 
+from payments.failures import Permanent
+
+
+class KafkaBroken(Permanent):
+    """The client can do nothing more, as when another has taken its name. Only a new process mends it."""
+
 
 class KafkaAccess(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the brokers. The password never shows in a repr."""
@@ -24,6 +30,7 @@ class KafkaAccess(msgspec.Struct, frozen=True, kw_only=True):
         """Return the options of librdkafka, which calls them by these names in its CONFIGURATION.md."""
         security = f"{'sasl_' if self.sasl_mechanism else ''}{'ssl' if self.ssl else 'plaintext'}"
         told = {
+            "log_level": 2,  # faults come to us as events; librdkafka would write them to stderr as well
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": security,
             "ssl.ca.location": self.ssl_ca_location,

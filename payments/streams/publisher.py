@@ -6,7 +6,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from payments.failures import Failure, Permanent, Transient
-from payments.streams.kafka import KafkaAccess
+from payments.streams.kafka import KafkaAccess, KafkaBroken
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,5 +82,7 @@ _REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, Ka
 
 
 def _named(error: KafkaError) -> Failure:
+    if error.fatal():
+        return KafkaBroken(error.name(), code="kafka_broken", service="kafka", operation="produce")
     kind, code = (PublishRefused, "publish_refused") if error.code() in _REFUSALS else (PublishFailed, "publish_failed")
     return kind(error.name(), code=code, service="kafka", operation="produce")

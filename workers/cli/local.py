@@ -33,7 +33,8 @@ def up(
     configure_logs(load_settings().log)
     instances = {"worker": workers, "bridge": bridges, "flower": int(flower)}
     output = ConsoleOutput(answer_console())
-    with Stack(output, instances=instances, data=data, latency_ms=latency_ms) as stack, StopSignals(stack.supervisor):
+    folder = data.resolve() if data else None
+    with Stack(output, instances=instances, data=folder, latency_ms=latency_ms) as stack, StopSignals(stack.supervisor):
         if stack.wait_ready():
             _print_places(stack)
             stack.supervisor.wait()
@@ -52,7 +53,12 @@ def demo(
     configure_logs(load_settings().log)
     folder = logs or Path(".payferry-demo")
     with (
-        Stack(FolderOutput(folder), instances={"worker": workers, "flower": 0}, decline_rate=_DECLINES) as stack,
+        Stack(
+            FolderOutput(folder),
+            instances={"worker": workers, "flower": 0},
+            decline_rate=_DECLINES,
+            own_servers=True,  # it makes payments up, and wipes Redis
+        ) as stack,
         StopSignals(stack.supervisor),
     ):
         if not stack.wait_ready():
@@ -68,3 +74,4 @@ def _print_places(stack: Stack) -> None:
     console.print("[bold green]Payferry is up.[/]")
     for name, place in stack.places.items():
         console.print(f"  {name:<11}{place}", highlight=False, soft_wrap=True)
+    console.print(f"In another terminal: {stack.exports()}", highlight=False, soft_wrap=True)

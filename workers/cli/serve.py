@@ -65,7 +65,7 @@ def flower() -> None:
 
 def sandbox(  # noqa: PLR0913, PLR0917 - each argument is an option of the command line
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
     effects: Annotated[
         Path | None, typer.Option(help="File that keeps the effects over a restart. Default: memory only.")
     ] = None,

@@ -460,6 +460,35 @@ def test_a_dead_event_does_not_block_those_behind_it(make_desk: MakeDesk, databa
     assert states(database) == {"evt_1": "dead", "evt_2": "settled"}
 
 
+def test_money_that_was_taken_although_no_answer_came_is_booked_before_the_event_is_buried(
+    make_desk: MakeDesk, database: Database
+) -> None:
+    gateway = FakeGateway()
+    silent = Silent(gateway)
+    desk = make_desk(gateways={Provider.STRIPE: silent})
+    [inbox_id] = receive(database, requested())
+    for _ in range(3):
+        assert isinstance(process(desk, inbox_id), RetryLater)
+        database.run("UPDATE inbox SET due_at = now()")
+    assert process(desk, inbox_id) == Settled()
+    assert gateway.count("capture") == 1
+
+
+class Silent(FakeGateway):
+    """A provider that captures, and whose answer to that never comes; asked later, it tells."""
+
+    def __init__(self, played: FakeGateway) -> None:
+        super().__init__()
+        self._played = played
+
+    def capture(self, charge: Charge, idempotency_key: str) -> Answer:
+        self._played.capture(charge, idempotency_key)
+        raise OutcomeUnknown("no answer", code="timeout", service="stripe", operation="capture")
+
+    def fetch(self, charge: Charge) -> Answer | None:
+        return self._played.fetch(charge)
+
+
 class Webhooks(FakeGateway):
     """A provider whose webhook about the authorization is worked off before its answer is."""
 

@@ -170,6 +170,31 @@ def test_a_webhook_that_was_faster_than_the_answer_joins_the_line_when_the_worke
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
+def test_links_told_in_one_batch_are_one_line(inbox: Inbox, database: Database) -> None:
+    inbox.receive(
+        [
+            an_arrival(paypal("w1", "CAP1", root="AUT1")),
+            an_arrival(paypal("w2", "AUT1", root="ORD1", kind=Kind.AUTHORIZED)),
+            an_arrival(paypal("w3", "CAP1", kind=Kind.REFUNDED)),
+        ]
+    )
+    assert set(lines(database).values()) == {"paypal:ORD1"}
+
+
+def test_names_that_lead_in_a_circle_leave_every_event_claimable(
+    inbox: Inbox, claims: Claims, database: Database
+) -> None:
+    names = ("A", "B", "C")
+    for number, (name, root) in enumerate(zip(names, names[1:] + names[:1], strict=True)):
+        inbox.receive([an_arrival(paypal(f"w{number}", name, root=root))])
+    inbox.receive([an_arrival(paypal("x1", "D", root="E")), an_arrival(paypal("x2", "E", root="D"))])
+    assert len(set(lines(database).values())) == 2
+    for (inbox_id,) in database.rows("SELECT id FROM inbox ORDER BY id"):
+        claim = claims.take(inbox_id, LEASE_SECONDS)
+        assert claim is not None
+        database.run("UPDATE inbox SET state = 'settled', lease_until = NULL WHERE id = %(id)s", {"id": inbox_id})
+
+
 def test_a_payment_is_opened_under_the_name_of_its_line(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:

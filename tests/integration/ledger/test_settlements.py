@@ -75,9 +75,22 @@ def test_a_leg_that_is_booked_already_rolls_the_whole_booking_back(
     second = claimed(inbox, claims, an_event("evt_2"))
     before = [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")]  # noqa: S608
     with pytest.raises(errors.UniqueViolation):
-        book(settlements, second, completed(a_payment(), 2000))
+        book(settlements, second, completed(second.payment or a_payment(), 2000))
     assert [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")] == before  # noqa: S608
     assert claims.retry_later(second, 0.0, FAILURE, State.RETRYING)
+
+
+def test_a_booking_on_a_payment_that_has_moved_on_since_it_was_read_changes_nothing(
+    inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
+) -> None:
+    book(settlements, claimed(inbox, claims, an_event("evt_1")), completed(a_payment(), 1000))
+    refund = claimed(inbox, claims, an_event("evt_2", Kind.REFUNDED, amount_minor=300, reference_id="r1"))
+    decision = decide(refund.payment, refund.event)
+    assert isinstance(decision, Apply)
+    database.run("UPDATE payments SET version = version + 1")
+    before = [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")]  # noqa: S608
+    assert settlements.book(refund, State.SETTLED, decision.payment, decision.entries, NEWS) is None
+    assert [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")] == before  # noqa: S608
 
 
 def test_a_payment_counts_its_changes_and_keeps_what_is_not_told_again(

@@ -215,3 +215,14 @@ def test_a_tick_comes_back_after_its_interval_and_others_have_their_own(sweeps: 
     assert sweeps.take_slot("replay", 60.0)
     database.run("UPDATE beat_slots SET taken_at = taken_at - '61 s'::INTERVAL")
     assert sweeps.take_slot("sweep", 60.0)
+
+
+def test_a_row_that_somebody_holds_does_not_keep_the_others_from_being_freed(
+    inbox: Inbox, claims: Claims, database: Database
+) -> None:
+    calls = inbox.receive([an_arrival(an_event(f"evt_{n}", payment_id=f"p{n}")) for n in range(3)])[1]
+    for call in calls:
+        assert claims.take(call.inbox_id, 0.0)
+    with database.transaction() as connection:
+        connection.execute("SELECT FROM inbox WHERE id = %s FOR UPDATE", (calls[0].inbox_id,))
+        assert Sweeps(database).free_expired() == 2

@@ -17,6 +17,7 @@ from config.settings import (
     KafkaSettings,
     RedisSettings,
     Settings,
+    SettingsError,
     WorkSettings,
 )
 
@@ -68,10 +69,12 @@ def sample(field: FieldInfo) -> str:
         return str(not field.default)
     if isinstance(field.default, int | float):
         return str(field.default + 1)
-    return "something"
+    return URLS.get(names_of(field)[0], "something")
 
 
-SINGLE = [case for case in FIELDS if case[1] not in {"sasl_mechanism", "soft_time_limit_seconds", "time_limit_seconds"}]
+URLS = {"CELERY_BROKER_URL": "redis://elsewhere/0", "DATABASE_URL": "postgresql://elsewhere/ledger"}
+NOT_ALONE = {"sasl_mechanism", "sasl_username", "sasl_password", "soft_time_limit_seconds", "time_limit_seconds"}
+SINGLE = [case for case in FIELDS if case[1] not in NOT_ALONE]
 
 
 @pytest.mark.parametrize(("group", "name", "field"), SINGLE)
@@ -170,20 +173,46 @@ def test_a_value_that_is_no_number_is_refused_by_the_name_of_its_variable(
 def test_passwords_and_keys_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = [case for case in FIELDS if SecretStr in {case[2].annotation, *get_args(case[2].annotation)}]
     assert len(secrets) >= 5
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "payferry")
     for group, _name, field in secrets:
         monkeypatch.setenv(names_of(field)[0], SECRET)
         assert SECRET not in f"{group()!r} {group()}"
 
 
 @pytest.mark.parametrize(
-    ("group", "variable"),
-    [(DatabaseSettings, "DATABASE_URL"), (RedisSettings, "REDIS_URL"), (RedisSettings, "CELERY_BROKER_URL")],
+    ("group", "variable", "scheme"),
+    [
+        (DatabaseSettings, "DATABASE_URL", "postgresql"),
+        (RedisSettings, "REDIS_URL", "redis"),
+        (RedisSettings, "CELERY_BROKER_URL", "rediss"),
+    ],
 )
 def test_the_password_in_a_url_does_not_show(
-    monkeypatch: pytest.MonkeyPatch, group: type[Group], variable: str
+    monkeypatch: pytest.MonkeyPatch, group: type[Group], variable: str, scheme: str
 ) -> None:
-    monkeypatch.setenv(variable, f"scheme://user:{SECRET}@host:1/0")
+    monkeypatch.setenv(variable, f"{scheme}://user:{SECRET}@host:1/0")
     assert SECRET not in repr(group())
+    monkeypatch.setenv(variable, f"mysql://user:{SECRET}@host:1/0")
+    with pytest.raises(ValidationError, match=f"must begin with .*{scheme}://") as refused:
+        group()
+    assert SECRET not in str(refused.value)
+
+
+def test_a_login_without_its_mechanism_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "payferry")
+    with pytest.raises(ValidationError, match="need KAFKA_SASL_MECHANISM"):
+        KafkaSettings()
+
+
+def test_two_calls_and_a_statement_must_fit_into_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as only:
+        only.setenv("GATEWAY_TIMEOUT_SECONDS", "4")
+        with pytest.raises(SettingsError, match="GATEWAY_TIMEOUT_SECONDS"):
+            Settings()
+    monkeypatch.setenv("DATABASE_STATEMENT_TIMEOUT_MS", "8000")
+    with pytest.raises(SettingsError, match="DATABASE_STATEMENT_TIMEOUT_MS"):
+        Settings()
 
 
 def test_an_error_does_not_quote_a_password(monkeypatch: pytest.MonkeyPatch) -> None:

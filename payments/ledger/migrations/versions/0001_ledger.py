@@ -67,7 +67,9 @@ CREATE INDEX inbox_wakeup ON inbox (provider, wakeup)
 -- Several names of one payment: PayPal's order, authorization and capture have an id each.
 CREATE TABLE aliases (
     alias           TEXT        PRIMARY KEY,
-    ordering_key    TEXT        NOT NULL
+    ordering_key    TEXT        NOT NULL,
+
+    CHECK (alias <> ordering_key)
 );
 CREATE INDEX aliases_ordering_key ON aliases (ordering_key);
 """
