@@ -1,7 +1,7 @@
 """Sending the outbox."""
 
 from payments.ledger.outbox import Letter, Outbox
-from payments.streams.publisher import Outgoing, PublishRefused, StreamPublisher
+from payments.streams.publisher import Outgoing, PublishFailed, PublishRefused, StreamPublisher
 
 
 def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> int:
@@ -12,6 +12,10 @@ def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> 
     letters = outbox.waiting(batch_size)
     try:
         publisher.send(map(_outgoing, letters))
+    except PublishFailed as failure:  # one topic that cannot be written does not make the others come twice
+        if failure.unconfirmed is not None:
+            outbox.sent([letter for place, letter in enumerate(letters) if place not in failure.unconfirmed])
+        raise
     except PublishRefused:
         return sum(_send_one(outbox, publisher, letter) for letter in letters)
     outbox.sent(letters)

@@ -19,7 +19,12 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublishFailed(Transient):
-    """The brokers did not confirm. What was sent may stand in the topic all the same, so it may be sent twice."""
+    """The brokers did not confirm. What was sent may stand in the topic all the same, so it may be sent twice.
+
+    `unconfirmed` are the places in the batch of the messages that were not confirmed; None: all of them.
+    """
+
+    unconfirmed: frozenset[int] | None = None
 
 
 class PublishRefused(Permanent):
@@ -31,7 +36,7 @@ class StreamPublisher:
 
     def __init__(self, access: KafkaAccess, delivery_timeout_seconds: float = 30.0) -> None:
         self._timeout_seconds = delivery_timeout_seconds
-        self._failed: list[KafkaError] = []
+        self._failed: dict[int, KafkaError] = {}
         self._producer = Producer(
             access.options()
             | {
@@ -49,20 +54,24 @@ class StreamPublisher:
         """Send all and return how many, once every one is confirmed. Raises PublishFailed, PublishRefused."""
         self._failed.clear()
         count = 0
-        for count, message in enumerate(messages, start=1):  # noqa: B007 - the last number is the answer
-            self._enqueue(message)
+        for count, message in enumerate(messages, start=1):
+            self._enqueue(message, count - 1)
         left = self._producer.flush(self._timeout_seconds + 5)
-        if self._failed:
-            raise _named(self._failed[0])
+        if self._failed and not left:
+            raise _named(next(iter(self._failed.values())), frozenset(self._failed))
         if left:
             raise PublishFailed("not confirmed in time", code="publish_failed", service="kafka", operation="produce")
         return count
 
-    def _enqueue(self, message: Outgoing) -> None:
+    def _enqueue(self, message: Outgoing, place: int) -> None:
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                self._failed[place] = error
+
         while True:
             try:
                 self._producer.produce(
-                    message.topic, message.value, message.key, headers=message.headers, on_delivery=self._delivered
+                    message.topic, message.value, message.key, headers=message.headers, on_delivery=delivered
                 )
             except BufferError:  # the local queue is full: let it drain
                 self._producer.poll(0.1)
@@ -72,17 +81,16 @@ class StreamPublisher:
                 self._producer.poll(0)
                 return
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
 
 _MOST_BYTES = 2_097_152  # an event of 1 MiB and what is around it; whether a broker takes it is the broker's setting
 _REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 
 
-def _named(error: KafkaError) -> Failure:
+def _named(error: KafkaError, unconfirmed: frozenset[int] | None = None) -> Failure:
     if error.fatal():
         return KafkaBroken(error.name(), code="kafka_broken", service="kafka", operation="produce")
     kind, code = (PublishRefused, "publish_refused") if error.code() in _REFUSALS else (PublishFailed, "publish_failed")
-    return kind(error.name(), code=code, service="kafka", operation="produce")
+    failure = kind(error.name(), code=code, service="kafka", operation="produce")
+    if isinstance(failure, PublishFailed):
+        failure.unconfirmed = unconfirmed
+    return failure

@@ -9,6 +9,7 @@ import redis
 import typer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 
 from config.settings import Settings, load_settings
 from payments.wiring import endpoints, kafka_access
@@ -53,9 +54,26 @@ def _kafka(settings: Settings) -> str | None:
         return (
             f"no answer from {told.bootstrap_servers} ({error.args[0].name()}); is KAFKA_SSL or KAFKA_SASL_… missing?"
         )
-    if told.topic not in topics:
-        return f"the brokers answer, but there is no topic {told.topic}; create it, or set KAFKA_TOPIC"
+    missing = [name for name in (told.topic, told.events_topic, told.dead_letter_topic) if name not in topics]
+    if told.topic in missing:
+        return f"the brokers answer, but there is no topic {', '.join(missing)}; create it, or set KAFKA_TOPIC"
+    if missing and not _creates_topics(settings):
+        return (
+            f"the brokers answer, but there is no topic {', '.join(missing)}, and they make none themselves; create it"
+        )
     return None
+
+
+def _creates_topics(settings: Settings) -> bool:
+    """Return whether the brokers make a topic at its first use; where they do not say, they are taken to."""
+    admin = AdminClient(kafka_access(settings).options())
+    try:
+        broker = next(iter(admin.list_topics(timeout=_SECONDS).brokers))
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
+        entry = admin.describe_configs([resource])[resource].result(_SECONDS).get("auto.create.topics.enable")
+    except (KafkaException, StopIteration, TimeoutError):
+        return True
+    return entry is None or entry.value != "false"
 
 
 def _redis(settings: Settings) -> str | None:
