@@ -1,11 +1,11 @@
 """The Celery app: `celery -A workers.app worker`, `beat`, `flower`."""
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_ready
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 from config.celery import celery_options
-from config.settings import load_settings
+from config.settings import SettingsError, load_settings
 from workers.logs import configure_logs
 from workers.readiness import announce_ready
 
@@ -14,6 +14,15 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "payments.queue.tran
 
 app = Celery("payferry", set_as_current=True)
 app.add_defaults(lambda: celery_options(load_settings()))
+
+
+@celeryd_init.connect
+def _require_servers(**_told: object) -> None:
+    """End a worker that would otherwise ask servers which nobody named."""
+    try:
+        load_settings().require("REDIS_URL", "DATABASE_URL")
+    except SettingsError as error:
+        raise SystemExit(f"payferry: {error}") from None
 
 
 @setup_logging.connect

@@ -33,11 +33,14 @@ class Outbox:
         with self._database.connection() as connection:
             taken = connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY_LOCK,)).fetchone()
             mine = bool(taken and taken[0])
+            connection.execute("SET idle_session_timeout = '60s'")  # a relay that is frozen loses the right
             try:
                 yield lambda: mine and bool(connection.execute("SELECT 1").fetchone())
             finally:
-                if mine and not connection.broken:
-                    connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY_LOCK,))
+                if not connection.broken:
+                    connection.execute("RESET idle_session_timeout")
+                    if mine:
+                        connection.execute("SELECT pg_advisory_unlock(%s)", (_RELAY_LOCK,))
 
     def waiting(self, limit: int) -> list[Letter]:
         """Return the oldest letters that can be sent, at most `limit`."""

@@ -13,10 +13,10 @@ from workers.embedded.port import answers
 LABELS = ("bridge", "worker", "beat", "relay")
 
 
-def ports_of(up: Up) -> list[int]:
+def ports_of(up: Up) -> set[int]:
     """Return every port that it said it listens on."""
     told = up.output().partition("Payferry is up.")[2]
-    return [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", told.split("| ")[0])]
+    return {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", told.split("| ")[0])}
 
 
 @pytest.mark.timeout(240)
