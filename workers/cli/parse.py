@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from config.settings import load_settings
 from payments.event import Provider, encode
 from payments.failures import Undecodable
 from payments.providers.decoding import decode_event
@@ -27,11 +28,11 @@ def parse(
 
     Bad input gives exit 2 and, for each bad message, one line on stderr that names the JSON path and the reason.
     """
-    wrong = 0
+    wrong, max_bytes = 0, load_settings().bridge.max_event_bytes
     for name in files or ["-"]:
         for place, message in _messages(name):
             try:
-                print(encode(decode_event(message, provider=provider)).decode())  # noqa: T201 - the answer
+                print(encode(decode_event(message, provider=provider, max_bytes=max_bytes)).decode())  # noqa: T201 - the answer
             except Undecodable as failure:
                 print(f"{place}: {failure.path}: {failure.reason}", file=sys.stderr)  # noqa: T201 - the answer
                 wrong += 1
