@@ -14,7 +14,7 @@ test: $(STAMP) ## All tests that need no other server than the embedded ones
 	$(BIN)/pytest
 
 test-kafka: $(STAMP) ## The integration suite on a real Apache Kafka: three brokers, one of which is killed and comes back
-	$(BIN)/python -m tests.kafka_cluster --brokers 3 --kill-after 40 -- $(BIN)/pytest tests/integration
+	PAYFERRY_REAL_KAFKA=1 $(BIN)/python -m tests.kafka_cluster --brokers 3 --kill-after 40 -- $(BIN)/pytest tests/integration
 
 lint: $(STAMP) ## Style, types, directions of imports
 	$(BIN)/ruff check .

@@ -37,6 +37,7 @@ def up(
     with Stack(output, instances=instances, data=folder, latency_ms=latency_ms) as stack, StopSignals(stack.supervisor):
         if stack.wait_ready():
             _print_places(stack)
+            answer_console().print(f"In another terminal: {stack.exports()}", highlight=False, soft_wrap=True)
             stack.supervisor.wait()
 
 
@@ -74,4 +75,3 @@ def _print_places(stack: Stack) -> None:
     console.print("[bold green]Payferry is up.[/]")
     for name, place in stack.places.items():
         console.print(f"  {name:<11}{place}", highlight=False, soft_wrap=True)
-    console.print(f"In another terminal: {stack.exports()}", highlight=False, soft_wrap=True)
