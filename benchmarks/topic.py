@@ -6,8 +6,8 @@ from itertools import islice
 from payments.event import Kind
 from payments.providers.decoding import decode_event
 from payments.streams.kafka import KafkaAccess
-from payments.streams.publisher import Outgoing, StreamPublisher
-from workers.traffic import Message, Traffic
+from payments.streams.publisher import StreamPublisher
+from workers.traffic import Message, Traffic, outgoing
 
 _ENOUGH = 10  # of which at least one in ten calls the provider
 
@@ -20,10 +20,7 @@ def fill(bootstrap_servers: str, topic: str, count: int, *, io_bound: bool = Fal
     publisher = StreamPublisher(KafkaAccess(bootstrap_servers=bootstrap_servers))
     messages = Traffic(int.from_bytes(os.urandom(3)), duplicate_ratio=0.0).messages(count * _ENOUGH)
     wanted = (message for message in messages if not io_bound or _calls_the_provider(message))
-    publisher.send(
-        Outgoing(topic=topic, key=message.key, value=message.value, headers=list(message.headers))
-        for message in islice(wanted, count)
-    )
+    publisher.send(outgoing(message, topic) for message in islice(wanted, count))
 
 
 def _calls_the_provider(message: Message) -> bool:

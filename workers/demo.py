@@ -12,11 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from payments.flows.reconcile import Reconciliation
 from payments.ledger.census import Census
 from payments.ledger.state import ENDED
-from payments.streams.publisher import Outgoing
 from payments.wiring import Wiring
 from workers.cli.reconcile import compare, show
 from workers.stack import Stack
-from workers.traffic import Message, Traffic
+from workers.traffic import Message, Traffic, outgoing
 
 _LOOK_SECONDS = 0.25
 _KILL_AT, _WIPE_AT = 0.25, 0.5  # of all events ended
@@ -56,11 +55,7 @@ class Demo:
 
     def _produce(self) -> None:
         topic = self._stack.settings.kafka.topic
-        messages = (
-            Outgoing(topic=topic, key=message.key, value=message.value, headers=list(message.headers))
-            for message in self._messages()
-        )
-        self._wiring.publisher().send(messages)
+        self._wiring.publisher().send(outgoing(message, topic) for message in self._messages())
 
     def _messages(self) -> Iterator[Message]:
         """Yield messages until there are as many different events as were asked for."""

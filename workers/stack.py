@@ -5,7 +5,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -109,13 +109,12 @@ class Stack:
             if settings.kafka.sasl_mechanism:
                 raise SettingsError("KAFKA_SASL_MECHANISM: unset it; the embedded Kafka has no login")
 
-    def _serve(self, name: str, named: str, variable: str, start: "partial[str] | object") -> None:
+    def _serve(self, name: str, named: str, variable: str, start: Callable[[], str]) -> None:
         """Take the server that the environment names, or start our own and name it."""
-        assert callable(start)
         if named and not self._own_servers:
             self.places[name] = f"{_without_password(named)} (yours)"
         else:
-            self.places[name] = self._environment[variable] = str(start())
+            self.places[name] = self._environment[variable] = start()
 
     def _postgres(self) -> str:
         return self._exits.enter_context(Postgres(self._folder("postgres"))).url

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from payments.event import Provider
+from payments.streams.publisher import Outgoing
 from workers.traffic_messages import MALFORMED, WORDINGS, Payment, header_event_id
 
 LIVES = {
@@ -55,6 +56,11 @@ class Message(NamedTuple):
     headers: list[tuple[str, bytes]]
     provider: Provider
     bad: bool
+
+
+def outgoing(message: Message, topic: str) -> Outgoing:
+    """Return the message as it is published to `topic`."""
+    return Outgoing(topic=topic, key=message.key, value=message.value, headers=list(message.headers))
 
 
 class Traffic:

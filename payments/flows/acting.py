@@ -7,6 +7,7 @@ import msgspec
 from payments.failures import Failure, Refused, RuleBroken, Unavailable
 from payments.flows.desk import Desk
 from payments.gateway.result import Answer, Charge, Verdict
+from payments.ledger.aliases import other_name
 from payments.ledger.claims import Claim
 from payments.lifecycle import Act, Apply, Step, completed, decide, declined
 from payments.payment import Payment, Status
@@ -78,9 +79,7 @@ def _charge(payment: Payment) -> Charge:
 
 def _authorized(desk: Desk, claim: Claim, payment: Payment, answer: Answer) -> Payment:
     """Learn the authorization's own name before its capture can be told of, and prolong the lease."""
-    alias = f"{payment.provider}:{answer.reference_id}" if answer.reference_id else None
-    if alias == payment.ordering_key:
-        alias = None
+    alias = other_name(payment, answer.reference_id)
     if not desk.claims.keep(claim, desk.policy.lease_seconds, alias):
         raise LeaseLost
     return msgspec.structs.replace(payment, status=Status.AUTHORIZED, authorization_id=answer.reference_id)

@@ -24,10 +24,10 @@ def told_by(event: Event) -> list[Link]:
     return [(name, event.ordering_key) for name in names if name != event.ordering_key]
 
 
-def of_capture(payment: Payment) -> str | None:
-    """Return the name under which a later refund may call `payment`, where its capture has an id of its own."""
-    alias = f"{payment.provider}:{payment.capture_id}"
-    return alias if payment.capture_id and alias != payment.ordering_key else None
+def other_name(payment: Payment, reference_id: str | None) -> str | None:
+    """Return the alias by which later events may call `payment`, where a step of it was given an id of its own."""
+    alias = f"{payment.provider}:{reference_id}"
+    return alias if reference_id and alias != payment.ordering_key else None
 
 
 def learn(connection: Connection, links: Sequence[Link]) -> None:

@@ -41,7 +41,7 @@ class Settlements:
         """
         legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
         told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
-        told["alias"] = aliases.of_capture(payment)
+        told["alias"] = aliases.other_name(payment, payment.capture_id)
         return _ended(self._write(_BOOK, told))
 
     def close(self, claim: Claim, state: State) -> Ended | None:
@@ -81,10 +81,10 @@ SELECT (SELECT min(next.id)
   FROM mine
 """
 
-_SAME_PAYMENT = """   AND NOT EXISTS (SELECT FROM aliases WHERE aliases.alias = inbox.ordering_key)
+_SAME_PAYMENT = """
+       AND NOT EXISTS (SELECT FROM aliases WHERE aliases.alias = inbox.ordering_key)
        AND %(version)s = coalesce(
-               (SELECT version FROM payments WHERE payments.ordering_key = inbox.ordering_key), 0)
-"""
+               (SELECT version FROM payments WHERE payments.ordering_key = inbox.ordering_key), 0)"""
 
 _END = """
     UPDATE inbox
@@ -93,14 +93,19 @@ _END = """
            finished_at = now()
      WHERE id = %(id)s
        AND token = %(token)s
-       AND state = 'processing'
-    RETURNING id, ordering_key
-"""
+       AND state = 'processing'"""
+
+_ANNOUNCED = """announced AS (
+    INSERT INTO outbox (topic, key, payload)
+    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
+      FROM mine
+)"""
 
 # A claim that had to wait for another settlement of its payment may have read the payment before that, and the payment
 # may have got another name meanwhile.
 _BOOK = f"""
-WITH mine AS ({_END.replace("RETURNING", _SAME_PAYMENT + "    RETURNING")}
+WITH mine AS ({_END}{_SAME_PAYMENT}
+    RETURNING id, ordering_key
 ), payment AS (
     INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,
                           refunded_total_minor, refunds, disputes, authorization_id, capture_id, version)
@@ -130,15 +135,13 @@ WITH mine AS ({_END.replace("RETURNING", _SAME_PAYMENT + "    RETURNING")}
       FROM mine
      WHERE %(alias)s::TEXT IS NOT NULL
         ON CONFLICT (alias) DO NOTHING
-), announced AS (
-    INSERT INTO outbox (topic, key, payload)
-    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
-      FROM mine
-)
+), {_ANNOUNCED}
 {_SUCCESSOR}"""  # noqa: S608 - put together from constants
 
 _CLOSE = f"""
-WITH mine AS ({_END})
+WITH mine AS ({_END}
+    RETURNING id
+)
 {_SUCCESSOR}"""
 
 _BURY = f"""
@@ -162,9 +165,5 @@ WITH mine AS (
        SET reason = excluded.reason,
            message = excluded.message,
            failures = excluded.failures
-), announced AS (
-    INSERT INTO outbox (topic, key, payload)
-    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
-      FROM mine
-)
+), {_ANNOUNCED}
 {_SUCCESSOR}"""  # noqa: S608 - put together from constants

@@ -18,7 +18,7 @@ from payments.streams.publisher import Outgoing
 from payments.wiring import Wiring
 from workers.cli.console import error_console
 from workers.logs import configure_logs
-from workers.traffic import Message, Traffic
+from workers.traffic import Traffic, outgoing
 
 _CHUNK = 500
 
@@ -37,44 +37,42 @@ def produce(
         raise typer.BadParameter("give --rate or --interval, not both", param_hint="--interval")
     settings = load_settings()
     configure_logs(settings.log)
-    messages = _from_file(file) if file else made_up(count, seed, provider, bad)
+    topic = settings.kafka.topic
+    messages = _from_file(file, topic) if file else made_up(topic, count, seed, provider, bad)
     settings.require("KAFKA_BOOTSTRAP_SERVERS")
     pause_seconds = interval if interval is not None else (1 / rate if rate else 0.0)
-    sent = send(
-        Wiring(settings), messages, settings.kafka.topic, pause_seconds=pause_seconds, total=None if file else count
-    )
-    error_console().print(f"{sent} records on {settings.kafka.topic}")
+    sent = send(Wiring(settings), messages, pause_seconds=pause_seconds, total=None if file else count)
+    error_console().print(f"{sent} records on {topic}")
 
 
 def made_up(
-    count: int, seed: int | None = None, provider: Provider | None = None, bad_ratio: float = 0.0
+    topic: str, count: int, seed: int | None = None, provider: Provider | None = None, bad_ratio: float = 0.0
 ) -> Iterator[Outgoing]:
-    """Return `count` made-up records without a topic."""
+    """Return `count` made-up records for `topic`."""
     traffic = Traffic(
         secrets.randbits(31) if seed is None else seed,
         tuple(Provider) if provider is None else (provider,),
         bad_ratio=bad_ratio,
     )
-    return map(_outgoing, traffic.messages(count))
+    return (outgoing(message, topic) for message in traffic.messages(count))
 
 
 def send(
     wiring: Wiring,
     messages: Iterable[Outgoing],
-    topic: str,
     *,
     pause_seconds: float = 0.0,
     total: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Send all to `topic`, evenly paced, and return how many the brokers confirmed. Raises PublishFailed."""
+    """Send all, evenly paced, and return how many the brokers confirmed. Raises PublishFailed."""
     publisher = wiring.publisher()
     chunk = _CHUNK if pause_seconds == 0 else max(1, min(_CHUNK, int(0.05 / pause_seconds)))
     sent, started = 0, clock()
     with Progress(console=error_console(), transient=True) as progress:
         bar = progress.add_task("producing", total=total)
         for batch in _batched(messages, chunk):
-            sent += publisher.send(Outgoing(topic=topic, key=m.key, value=m.value, headers=m.headers) for m in batch)
+            sent += publisher.send(batch)
             progress.update(bar, completed=sent)
             time.sleep(max(0.0, started + sent * pause_seconds - clock()))  # the pace that was asked for
     return sent
@@ -86,17 +84,13 @@ def _batched(messages: Iterable[Outgoing], size: int) -> Iterator[tuple[Outgoing
         yield batch
 
 
-def _outgoing(message: Message) -> Outgoing:
-    return Outgoing(topic="", key=message.key, value=message.value, headers=list(message.headers))
-
-
-def _from_file(path: Path) -> Iterator[Outgoing]:
+def _from_file(path: Path, topic: str) -> Iterator[Outgoing]:
     """Yield a record for each line, keyed by its payment, so that the order of each payment holds."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--file") from error
-    return (Outgoing(topic="", key=_key(line), value=line) for line in lines if line.strip())
+    return (Outgoing(topic=topic, key=_key(line), value=line) for line in lines if line.strip())
 
 
 def _key(line: bytes) -> bytes:

@@ -1,12 +1,9 @@
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from celery import Celery
 
-from config.celery import PROCESS_TASK
 from payments.event import Provider
 from payments.flows.desk import Desk
 from payments.flows.sweep import Swept, sweep
@@ -14,28 +11,9 @@ from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox, Wakeup
 from payments.queue.wakeups import QueueAway, Wakeups
 from tests.builders import an_arrival, an_event
-from tests.celery_app import queue_app
 from tests.integration.flows.conftest import MakeDesk, Queue
 
 QUEUE = "payments.stripe"
-
-
-@pytest.fixture
-def app(redis_url: str) -> Iterator[Celery]:
-    made = queue_app(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def wakeups(app: Celery) -> Wakeups:
-    return Wakeups(app, PROCESS_TASK)
 
 
 @pytest.fixture

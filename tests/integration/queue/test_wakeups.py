@@ -19,24 +19,6 @@ from workers.embedded.valkey import Valkey
 QUEUE = "payments.stripe"
 
 
-@pytest.fixture
-def app(redis_url: str) -> Iterator[Celery]:
-    made = queue_app(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def wakeups(app: Celery) -> Wakeups:
-    return Wakeups(app, PROCESS_TASK)
-
-
 def a_call(number: int = 7, provider: str = "stripe") -> Wakeup:
     return Wakeup(inbox_id=100 + number, number=number, provider=provider, payment_id=f"p{number}")
 

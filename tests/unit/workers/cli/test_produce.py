@@ -44,4 +44,8 @@ def test_a_folder_is_no_file(
 
 
 def test_the_same_seed_makes_the_same_records() -> None:
-    assert list(made_up(50, seed=1)) == list(made_up(50, seed=1)) != list(made_up(50, seed=2))
+    assert (
+        list(made_up("payments", 50, seed=1))
+        == list(made_up("payments", 50, seed=1))
+        != list(made_up("payments", 50, seed=2))
+    )
