@@ -7,12 +7,11 @@ from types import FrameType
 import msgspec
 
 from payments.envelope import Record
-from payments.failures import Transient
+from payments.failures import DatabaseAway, KafkaAway, Transient
 from payments.flows.intake import Intake
-from payments.ledger.database import DatabaseAway
 from payments.ledger.inbox import Inbox
 from payments.log_events import Tell
-from payments.streams.consumer import KafkaAway, StreamConsumer
+from payments.streams.consumer import StreamConsumer
 
 _POLL_SECONDS = 0.5  # how long a quiet bridge waits in one poll
 _RETRY_SECONDS = 1.0  # between two tries to reach PostgreSQL

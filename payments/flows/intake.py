@@ -6,12 +6,11 @@ import msgspec
 
 from payments.envelope import Record
 from payments.event import Event
-from payments.failures import Permanent, RuleBroken, Undecodable
-from payments.ledger.database import DataRefused
+from payments.failures import DataRefused, Permanent, QueueAway, RuleBroken, Undecodable
 from payments.ledger.dead_letters import Corpse, DeadLetters
 from payments.ledger.inbox import Arrival, Inbox, Wakeup
 from payments.providers.decoding import decode_event
-from payments.queue.wakeups import QueueAway, Wakeups
+from payments.queue.wakeups import Wakeups
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):

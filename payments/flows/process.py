@@ -4,7 +4,16 @@ from contextlib import suppress
 
 import msgspec
 
-from payments.failures import AttemptsSpent, Failure, OutcomeUnknown, Permanent, RateLimited, RuleBroken, Unexpected
+from payments.failures import (
+    AttemptsSpent,
+    Failure,
+    OutcomeUnknown,
+    Permanent,
+    QueueAway,
+    RateLimited,
+    RuleBroken,
+    Unexpected,
+)
 from payments.flows.acting import LeaseLost, act, already_taken
 from payments.flows.announcement import announce_burial, announce_payment
 from payments.flows.desk import Desk
@@ -24,7 +33,6 @@ from payments.ledger.claims import Claim
 from payments.ledger.settlements import Ended
 from payments.ledger.state import State
 from payments.lifecycle import Act, Apply, Broken, Decision, NotYet, decide
-from payments.queue.wakeups import QueueAway
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Sending the outbox."""
 
+from payments.failures import PublishFailed, PublishRefused
 from payments.ledger.outbox import Letter, Outbox
-from payments.streams.publisher import Outgoing, PublishFailed, PublishRefused, StreamPublisher
+from payments.streams.publisher import Outgoing, StreamPublisher
 
 
 def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> int:

@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from payments.failures import Permanent, Transient, Unexpected
+from payments.failures import DatabaseAway, DataRefused, SchemaMismatch, Unexpected, WriteConflict
 
 Connection = psycopg.Connection[TupleRow]
 Parameters = Mapping[str, Any]
@@ -22,22 +22,6 @@ class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: int
     connect_timeout_seconds: int
     statement_timeout_ms: int
-
-
-class DatabaseAway(Transient):
-    """No answer from the ledger. What was asked may or may not have been done; every statement here may be repeated."""
-
-
-class DataRefused(Unexpected):
-    """PostgreSQL cannot hold these very values (SQLSTATE classes 22 and 23). Others it would take."""
-
-
-class SchemaMismatch(Permanent):
-    """The tables are not those that this program knows."""
-
-
-class WriteConflict(Transient):
-    """The database chose another transaction: a deadlock or a serialization failure. Nothing was written."""
 
 
 class Database:

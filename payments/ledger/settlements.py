@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from payments.failures import Failure
+from payments.failures import DatabaseAway, Failure
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import Claim, history
-from payments.ledger.database import Database, DatabaseAway, columns
+from payments.ledger.database import Database, columns
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
 

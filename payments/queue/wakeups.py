@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from kombu.exceptions import BatchPublishError, OperationalError
 
-from payments.failures import Transient
+from payments.failures import QueueAway
 
 NUMBER_HEADER = "wakeup"
 _LOOKED_AT = 20  # messages at the old end of the queue
@@ -29,10 +29,6 @@ class Call(Protocol):
     def provider(self) -> str: ...  # noqa: D102
     @property
     def payment_id(self) -> str: ...  # noqa: D102
-
-
-class QueueAway(Transient):
-    """Redis does not answer. The calls may or may not have been queued; the sweeper will know."""
 
 
 class Wakeups:

@@ -9,8 +9,8 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from payments.envelope import Record
-from payments.failures import Permanent, Transient
-from payments.streams.kafka import KafkaAccess, KafkaBroken
+from payments.failures import KafkaAway, KafkaBroken, OffsetLost
+from payments.streams.kafka import KafkaAccess
 
 _TELL_AGAIN_SECONDS = 10.0
 _ASK_SECONDS = 5.0  # below the session timeout, so that asking costs nobody the membership
@@ -25,14 +25,6 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_ms: int
     on_new_group: str
     on_lost_offset: str
-
-
-class OffsetLost(Permanent):
-    """A committed offset is no longer in the log, so records between were deleted before anybody read them."""
-
-
-class KafkaAway(Transient):
-    """The brokers do not answer."""
 
 
 class StreamConsumer:

@@ -4,12 +4,6 @@ from typing import Any
 
 import msgspec
 
-from payments.failures import Permanent
-
-
-class KafkaBroken(Permanent):
-    """The client can do nothing more, as when another has taken its name. Only a new process mends it."""
-
 
 class KafkaAccess(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the brokers. The password never shows in a repr."""

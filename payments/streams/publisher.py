@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from payments.failures import Failure, Permanent, Transient
-from payments.streams.kafka import KafkaAccess, KafkaBroken
+from payments.failures import Failure, KafkaBroken, PublishFailed, PublishRefused
+from payments.streams.kafka import KafkaAccess
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,19 +16,6 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     value: bytes
     headers: list[tuple[str, str | bytes | None]] = msgspec.field(default_factory=list)
-
-
-class PublishFailed(Transient):
-    """The brokers did not confirm. What was sent may stand in the topic all the same, so it may be sent twice.
-
-    `unconfirmed` are the places in the batch of the messages that were not confirmed; None: all of them.
-    """
-
-    unconfirmed: frozenset[int] | None = None
-
-
-class PublishRefused(Permanent):
-    """The brokers will never take one of the messages, such as one that is too large."""
 
 
 class StreamPublisher:

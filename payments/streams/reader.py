@@ -6,7 +6,8 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from payments.envelope import Record
-from payments.streams.consumer import KafkaAway, record_of
+from payments.failures import KafkaAway
+from payments.streams.consumer import record_of
 from payments.streams.kafka import KafkaAccess
 
 _SECONDS = 10.0

@@ -7,8 +7,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from payments.failures import PublishFailed
 from payments.streams.kafka import KafkaAccess
-from payments.streams.publisher import Outgoing, PublishFailed, StreamPublisher
+from payments.streams.publisher import Outgoing, StreamPublisher
 from workers.embedded.kafka_mock import KafkaMock
 
 PARTITIONS = 4

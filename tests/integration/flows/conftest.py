@@ -6,12 +6,13 @@ from typing import Any, cast
 import pytest
 
 from payments.event import Provider
+from payments.failures import QueueAway
 from payments.flows.desk import Desk, WorkPolicy
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
-from payments.queue.wakeups import Call, QueueAway, Wakeups
+from payments.queue.wakeups import Call, Wakeups
 from payments.resilience.backoff import Backoff
 from tests.fake_gateway import FakeGateway
 

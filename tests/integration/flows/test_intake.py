@@ -11,8 +11,9 @@ from celery import Celery
 from config.celery import PROCESS_TASK
 from payments.envelope import Record
 from payments.event import Provider
+from payments.failures import DatabaseAway, SchemaMismatch
 from payments.flows.intake import Intake, Taken
-from payments.ledger.database import Database, DatabaseAway, SchemaMismatch
+from payments.ledger.database import Database
 from payments.ledger.dead_letters import DeadLetters
 from payments.ledger.inbox import Inbox
 from payments.queue.wakeups import Call, Wakeups

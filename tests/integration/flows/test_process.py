@@ -1,12 +1,12 @@
 import pytest
 
 from payments.event import Event, Kind, Provider
-from payments.failures import Failure, OutcomeUnknown, RateLimited, Refused, Unavailable
+from payments.failures import DatabaseAway, Failure, OutcomeUnknown, RateLimited, Refused, Unavailable
 from payments.flows.desk import Desk
 from payments.flows.ending import Buried, Declined, Ending, Overtaken, Passed, RetryLater, Settled, Superseded, Waiting
 from payments.flows.process import process
 from payments.gateway.result import Answer, Charge, Verdict
-from payments.ledger.database import Database, DatabaseAway
+from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox
 from payments.ledger.state import State
 from tests.builders import an_arrival, an_event

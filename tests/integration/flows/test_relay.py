@@ -6,10 +6,11 @@ from typing import Any, Self, cast
 
 import pytest
 
+from payments.failures import PublishFailed
 from payments.flows.relay import relay_batch
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.outbox import Outbox
-from payments.streams.publisher import Outgoing, PublishFailed, StreamPublisher
+from payments.streams.publisher import Outgoing, StreamPublisher
 from workers.relay import Relay
 
 FAILED = PublishFailed("_MSG_TIMED_OUT", code="publish_failed", service="kafka", operation="produce")

@@ -5,11 +5,12 @@ import pytest
 import redis
 
 from payments.event import Provider
+from payments.failures import QueueAway
 from payments.flows.desk import Desk
 from payments.flows.sweep import Swept, sweep
 from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox, Wakeup
-from payments.queue.wakeups import QueueAway, Wakeups
+from payments.queue.wakeups import Wakeups
 from tests.builders import an_arrival, an_event
 from tests.integration.flows.conftest import MakeDesk, Queue
 

@@ -11,8 +11,9 @@ from celery.app.task import Context
 from kombu.message import Message
 
 from config.celery import PROCESS_TASK
+from payments.failures import QueueAway
 from payments.ledger.inbox import Wakeup
-from payments.queue.wakeups import NUMBER_HEADER, QueueAway, Wakeups
+from payments.queue.wakeups import NUMBER_HEADER, Wakeups
 from tests.celery_app import queue_app
 from workers.embedded.valkey import Valkey
 

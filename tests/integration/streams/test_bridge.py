@@ -11,8 +11,9 @@ import redis
 
 from config.settings import Settings
 from payments.envelope import Record
+from payments.failures import OffsetLost
 from payments.ledger.schema import migrate
-from payments.streams.consumer import OffsetLost, StreamConsumer
+from payments.streams.consumer import StreamConsumer
 from tests.builders import a_message
 from tests.integration.kafka import PARTITIONS, Brokers
 from tests.integration.streams.bridges import Bridges, Member

@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from payments.envelope import Record
+from payments.failures import KafkaAway, OffsetLost
 from payments.streams import consumer as module
-from payments.streams.consumer import KafkaAway, OffsetLost, Position, StreamConsumer
+from payments.streams.consumer import Position, StreamConsumer
 from tests.integration.kafka import PARTITIONS, Brokers, eventually
 from tests.integration.streams.bridges import Told
 from workers.embedded.kafka_mock import KafkaMock

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from payments.failures import PublishFailed, PublishRefused
 from payments.streams.kafka import KafkaAccess
-from payments.streams.publisher import Outgoing, PublishFailed, PublishRefused, StreamPublisher
+from payments.streams.publisher import Outgoing, StreamPublisher
 from payments.streams.reader import TopicReader
 from tests.integration.kafka import PATIENCE_SECONDS, Brokers
 from workers.embedded.kafka_mock import KafkaMock

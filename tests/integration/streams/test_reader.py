@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.streams.consumer import KafkaAway
+from payments.failures import KafkaAway
 from payments.streams.kafka import KafkaAccess
 from payments.streams.reader import TopicReader
 from tests.integration.kafka import PARTITIONS, Brokers

@@ -5,17 +5,26 @@ from collections.abc import Iterator
 import pytest
 
 from payments import failures
-from payments.failures import Failure, OutcomeUnknown, Permanent, RateLimited, Transient, Undecodable, Unexpected
-from payments.ledger.database import DatabaseAway, WriteConflict
-from payments.queue.wakeups import QueueAway
-from payments.streams.consumer import KafkaAway, OffsetLost
-from payments.streams.publisher import PublishFailed
+from payments.failures import (
+    DatabaseAway,
+    Failure,
+    KafkaAway,
+    OffsetLost,
+    OutcomeUnknown,
+    Permanent,
+    Postponed,
+    PublishFailed,
+    QueueAway,
+    RateLimited,
+    Transient,
+    Undecodable,
+    Unexpected,
+    Unknown,
+    WriteConflict,
+)
 from tasks.again import Again
 
 MADE_OTHERWISE: dict[type[Failure], Failure] = {
-    RateLimited: RateLimited(
-        "slow down", retry_after_seconds=2.5, code="http_429", service="stripe", operation="capture"
-    ),
     Undecodable: Undecodable("$.data.object.amount", "negative"),
     Again: Again("http_503", 4.0),
 }
@@ -29,8 +38,10 @@ def below(kind: type[Failure]) -> Iterator[type[Failure]]:
 
 
 def one_of(kind: type[Failure]) -> Failure:
-    made = MADE_OTHERWISE.get(kind)
-    return made or kind("no answer", code="timeout", service="stripe", operation="capture")
+    if kind in MADE_OTHERWISE:
+        return MADE_OTHERWISE[kind]
+    pause = {"retry_after_seconds": 2.5} if issubclass(kind, Postponed) else {}
+    return kind("no answer", code="timeout", service="stripe", operation="capture", **pause).at("evt_1", 2)
 
 
 KINDS = sorted({*below(Failure), *ELSEWHERE}, key=lambda kind: kind.__qualname__)
@@ -75,10 +86,25 @@ def test_a_rate_limit_carries_the_pause_that_is_asked_for() -> None:
     assert RateLimited("slow down", retry_after_seconds=2.5, code="http_429").retry_after_seconds == 2.5
 
 
-def test_no_failure_is_both_transient_and_permanent() -> None:
-    assert not set(below(Transient)) & set(below(Permanent))
-    assert not issubclass(OutcomeUnknown, Transient | Permanent)
-    assert not issubclass(Unexpected, Transient | Permanent)
+def test_every_failure_is_transient_unknown_or_permanent_and_only_one_of_them() -> None:
+    families = [set(below(family)) for family in (Transient, Unknown, Permanent)]
+    assert sum(map(len, families)) == len(set().union(*families)) == len(set(below(Failure))) - 1
+    assert {OutcomeUnknown, Unexpected} <= set(below(Unknown))
+
+
+def test_a_kind_is_the_name_of_its_class_and_unlike_any_other() -> None:
+    assert (failures.ConnectTimeout.kind, failures.DnsFailed.kind) == ("connect_timeout", "dns_failed")
+    assert len(failures.kinds()) == len(set(below(Failure)))
+
+
+def test_the_lineage_of_a_kind_leads_from_the_root_to_it() -> None:
+    assert failures.lineage(failures.TlsFailed) == ("failure", "transient", "unreachable", "tls_failed")
+
+
+def test_only_what_the_other_end_is_to_blame_for_counts_against_it() -> None:
+    blamed = {kind.kind for kind in below(Failure) if kind.blames_dependency}
+    assert {"service_unavailable", "answer_timeout", "connection_refused", "database_away"} <= blamed
+    assert not blamed & {"declined", "refused", "rate_limited", "circuit_open", "conflict", "deadlock", "unexpected"}
 
 
 def test_the_tree_that_is_drawn_is_the_tree_that_is_coded() -> None:

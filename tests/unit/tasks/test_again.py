@@ -6,8 +6,7 @@ import pytest
 from celery import Celery, Task
 from celery.exceptions import Retry
 
-from payments.failures import Permanent, Transient, Unavailable
-from payments.ledger.database import DatabaseAway
+from payments.failures import DatabaseAway, Permanent, Transient, Unavailable
 from tasks.again import Again, RetryingTask
 
 _numbers = itertools.count(1)

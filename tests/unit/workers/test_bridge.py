@@ -4,10 +4,10 @@ from typing import Any, cast
 import pytest
 
 from payments.envelope import Record
+from payments.failures import DatabaseAway, KafkaAway, OffsetLost
 from payments.flows.intake import Intake, Taken
-from payments.ledger.database import DatabaseAway
 from payments.ledger.inbox import Inbox
-from payments.streams.consumer import KafkaAway, OffsetLost, StreamConsumer
+from payments.streams.consumer import StreamConsumer
 from tests.builders import a_record
 from workers.bridge import Bridge, BridgePolicy
 
