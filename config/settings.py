@@ -3,12 +3,17 @@
 Each group is a frozen value whose fields name their unit; `.env.example` is printed from this catalogue.
 """
 
+import re
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+POLICY_PREFIX = "PAYFERRY_POLICY__"
+"""Begins the name of a variable that sets one key of the policies: docs/policies.md."""
 
 
 def _env(*names: str, default: Any, about: str, **bounds: Any) -> Any:  # noqa: ANN401 - a field of any type
@@ -114,6 +119,25 @@ class RedisSettings(Group):
     max_connections: int = _env(
         "REDIS_MAX_CONNECTIONS", default=50, ge=10, about="Connections of one process; above the size of its pool."
     )
+    named_state_url: str = _env(
+        "PAYFERRY_STATE_REDIS_URL",
+        default="",
+        repr=False,  # may hold a password
+        about="Redis for breakers, rate limits, retry budgets and cache: redis:// or rediss://. Empty: the broker's "
+        "server, the database after its own; behind a sentinel:// broker it must be named, otherwise every process "
+        "keeps them for itself.",
+    )
+
+    @property
+    def state_url(self) -> str:
+        """Where breakers, limits, budgets and cache are kept, with any password; empty: in each process alone."""
+        if self.named_state_url or not self.url:
+            return self.named_state_url
+        broker = urlsplit(self.url)
+        number = re.fullmatch(r"/?(\d*)", broker.path)
+        if broker.scheme == "sentinel" or number is None:
+            return ""
+        return broker._replace(path=f"/{int(number[1] or 0) + 1}").geturl()
 
 
 class DatabaseSettings(Group):
@@ -181,11 +205,26 @@ class WorkSettings(Group):
         gt=0,
         about="After this long Redis gives an unacknowledged message out.",
     )
-    max_retries: int = _env("PAYMENT_MAX_RETRIES", default=3, ge=0, le=100, about="Retries before a dead letter.")
-    backoff_base_seconds: float = _env(
-        "BACKOFF_BASE_SECONDS", default=1.0, gt=0, about="The first delay, doubled each time."
+    max_retries: int = _env(
+        "PAYMENT_MAX_RETRIES",
+        default=3,
+        ge=0,
+        le=100,
+        about="Retries before a dead letter. Once set, it overrides those of the policies: docs/policies.md.",
     )
-    backoff_cap_seconds: float = _env("BACKOFF_CAP_SECONDS", default=60.0, gt=0, about="The longest delay.")
+    backoff_base_seconds: float = _env(
+        "BACKOFF_BASE_SECONDS",
+        default=1.0,
+        gt=0,
+        le=86_400,
+        about="The first delay, doubled each time. Once set, it overrides that of the policies.",
+    )
+    backoff_cap_seconds: float = _env(
+        "BACKOFF_CAP_SECONDS",
+        default=60.0,
+        gt=0,
+        about="The longest delay. Once set, it overrides that of the policies.",
+    )
     out_of_order_wait_seconds: float = _env(
         "OUT_OF_ORDER_WAIT_SECONDS",
         default=5.0,
@@ -225,6 +264,21 @@ class WorkSettings(Group):
             if seconds >= self.visibility_timeout_seconds:
                 raise ValueError(f"{name} ({seconds:g}) must be below VISIBILITY_TIMEOUT_SECONDS")
         return self
+
+
+class PolicySettings(Group):
+    """What is done about failures. Each key can be set alone as PAYFERRY_POLICY__…: docs/policies.md."""
+
+    path: str = _env(
+        "PAYFERRY_POLICIES",
+        default="",
+        about="A file of your own, laid over config/policies.toml key by key; docs/policies.md. Empty: none.",
+    )
+    breaker_open_action: Literal["wait", "dead-letter"] = _env(
+        "BREAKER_OPEN_ACTION",
+        default="wait",
+        about="What becomes of a payment whose provider's breaker is open: it waits, or is a dead letter at once.",
+    )
 
 
 class GatewaySettings(Group):
@@ -299,10 +353,12 @@ class Settings:
         self.database = DatabaseSettings()
         self.bridge = BridgeSettings()
         self.work = WorkSettings()
+        self.policies = PolicySettings()
         self.gateway = GatewaySettings()
         self.log = LogSettings()
         self.flower = FlowerSettings()
         self.process = ProcessSettings()
+        self._check_state_url()
         self._check_calls()
 
     def require(self, *names: str) -> None:
@@ -314,6 +370,10 @@ class Settings:
         }
         if missing := [name for name in names if not told[name]]:
             raise SettingsError(f"{', '.join(missing)}: not set; only `payferry up` starts servers of its own")
+
+    def _check_state_url(self) -> None:
+        if self.redis.named_state_url and urlsplit(self.redis.named_state_url).scheme not in {"redis", "rediss"}:
+            raise SettingsError("PAYFERRY_STATE_REDIS_URL must begin with redis:// or rediss://")
 
     def _check_calls(self) -> None:
         """Hold a call below its task's limit: otherwise every slow answer would be an unknown outcome."""
@@ -337,11 +397,22 @@ GROUPS: tuple[type[Group], ...] = (
     DatabaseSettings,
     BridgeSettings,
     WorkSettings,
+    PolicySettings,
     GatewaySettings,
     LogSettings,
     FlowerSettings,
     ProcessSettings,
 )
+
+
+def policy_variables() -> dict[str, str]:
+    """Return every variable that begins with POLICY_PREFIX, of `.env` and, before it, of the environment.
+
+    Names are in upper case, however they were written; an empty value counts as not set.
+    """
+    read = {**DotEnvSettingsSource(Group).env_vars, **EnvSettingsSource(Group).env_vars}
+    told = {name.upper(): value for name, value in read.items() if value}
+    return {name: value for name, value in told.items() if name.startswith(POLICY_PREFIX)}
 
 
 @lru_cache(maxsize=1)
