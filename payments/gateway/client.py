@@ -1,4 +1,4 @@
-"""One HTTP client for a whole process: it sends a request once, and names what became of it."""
+"""One HTTP client for a whole process: it sends a request once, names what became of it, and tells how long it took."""
 
 import ssl
 import time
@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
-from payments.failures import Failure, OutcomeUnknown, Refused, Unavailable, Unreachable
+from payments.borders.http import failure_of_transport, lost
+from payments.failures import AnswerTimeout, Failure
 from payments.gateway.transport import Limit, PooledTransport
+
+__all__ = ["Call", "Client", "ClientPolicy", "Reply", "Tell", "lost", "pooled_client", "silent"]
+
+Tell = Callable[..., None]
+
+
+def silent(_event: str, **_fields: object) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +75,34 @@ class Client:
     """
 
     def __init__(
-        self, policy: ClientPolicy, transport: httpx.BaseTransport, monotonic: Callable[[], float] = time.monotonic
+        self,
+        policy: ClientPolicy,
+        transport: httpx.BaseTransport,
+        monotonic: Callable[[], float] = time.monotonic,
+        tell: Tell = silent,
     ) -> None:
         self._policy = policy
         self._transport = transport
         self._monotonic = monotonic
+        self._tell = tell
 
     def exchange(self, call: Call) -> Reply:
         """Send the call once and return the answer, whatever its status.
 
-        Raises Unreachable where nothing was sent, Refused where our request cannot be sent at all, and where the answer
-        was lost OutcomeUnknown, or Unavailable for a call that only asks. No failure quotes what was sent or received.
+        Raises Unreachable or MachineFault where nothing was sent, BadRequest where our request cannot be sent at all,
+        and where the answer was lost OutcomeUnknown, or Unanswered for a call that only asks. Neither a failure nor
+        what is told of the exchange quotes what was sent or received.
         """
-        ends_at = self._monotonic() + self._policy.total_timeout_seconds
+        began_at = self._monotonic()
+        try:
+            reply = self._exchange(call, began_at + self._policy.total_timeout_seconds)
+        except Failure as failure:
+            self._told("gateway_failed", call, began_at, kind=failure.kind, code=failure.code)
+            raise
+        self._told("gateway_answered", call, began_at, method=call.method, status=reply.status)
+        return reply
+
+    def _exchange(self, call: Call, ends_at: float) -> Reply:
         try:
             response = self._transport.handle_request(self._request(call, ends_at))
             try:
@@ -91,6 +115,11 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def _told(self, event: str, call: Call, began_at: float, **more: object) -> None:
+        """Tell of an exchange: where it went and how it ended, never what was in it."""
+        duration_ms = round((self._monotonic() - began_at) * 1000, 1)
+        self._tell(event, **call.where, **more, duration_ms=duration_ms)
 
     def _request(self, call: Call, ends_at: float) -> httpx.Request:
         policy = self._policy
@@ -115,29 +144,11 @@ class Client:
             if len(body) > limit:
                 raise lost(call, "the answer is too large", "answer_too_large")
             if self._monotonic() > ends_at:
-                raise lost(call, "the answer took too long", "timeout")
+                raise lost(call, "the answer took too long", kind=AnswerTimeout)
         return bytes(body)
 
 
-def pooled_client(policy: ClientPolicy, *, secure: bool) -> Client:
+def pooled_client(policy: ClientPolicy, *, secure: bool, tell: Tell = silent) -> Client:
     """Return a client on a pool of its own. `secure` loads the certificates that https needs."""
     context: ssl.SSLContext | None = httpx.create_ssl_context(trust_env=False) if secure else None
-    return Client(policy, PooledTransport(policy.max_connections, context))
-
-
-def failure_of_transport(call: Call, error: httpx.TransportError) -> Failure:
-    """Return what it means that no answer came. What is not known for certain to be unsent may have been done."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
-        code = "connect_timeout" if isinstance(error, httpx.TimeoutException) else "unreachable"
-        return Unreachable("no connection was made", code=code, **call.where)
-    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
-        return Refused("the request cannot be sent", code="unsendable", **call.where)
-    if isinstance(error, httpx.TimeoutException):
-        return lost(call, "no answer came in time", "timeout")
-    return lost(call, "the connection broke before the answer", "connection_lost")
-
-
-def lost(call: Call, message: str, code: str) -> Failure:
-    """Return the failure of a call whose answer did not arrive, or cannot be read."""
-    kind = Unavailable if call.changes_nothing else OutcomeUnknown
-    return kind(message, code=code, **call.where)
+    return Client(policy, PooledTransport(policy.max_connections, context), tell=tell)

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from payments.borders.http import failure_of_status, lost
 from payments.failures import Failure
-from payments.gateway.client import Call, Client, Reply, lost
-from payments.gateway.status import failure_of_status
+from payments.gateway.client import Call, Client, Reply
 
 T = TypeVar("T")
 
@@ -57,9 +57,12 @@ class Line:
         sent = [*self._headers, *headers.items(), ("Content-Length", str(len(body)))]
         return self._client.exchange(Call(self._service, operation, "POST", self._url(path), sent, body))
 
-    def failure(self, reply: Reply, code: str | None = None) -> Failure:
-        """Return what an unsuccessful reply means, by its status."""
-        return failure_of_status(reply, code, self._now())
+    def failure(self, reply: Reply, code: str | None = None, message: str | None = None) -> Failure:
+        """Return what an unsuccessful reply means, by its status.
+
+        `code` and `message` are the provider's own; the message may hold personal data, which is redacted.
+        """
+        return failure_of_status(reply, code, self._now(), message)
 
     def _url(self, path: str) -> httpx.URL:
         return self._base.copy_with(raw_path=self._prefix + path.encode("ascii"))

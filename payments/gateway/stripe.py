@@ -6,21 +6,23 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from payments.failures import OutcomeUnknown, Refused
+from payments.failures import Failure, Undecided, ValidationFailed
 from payments.gateway.client import Client, Reply
 from payments.gateway.endpoint import Endpoint, Line, fitted, read, read_error, segment
-from payments.gateway.result import Answer, Charge, Verdict
+from payments.gateway.result import Answer, Charge, Stage, Standing, Verdict
 
 _NOT_FOUND = 404
 _CARD_ERROR = 402
 
 
 class StripeGateway:
-    """Acts on intents that exist at Stripe already: `Charge.payment_id` is the intent (`pi_…`).
+    """Acts on intents that exist at Stripe already: every verb takes `Charge.payment_id`, the intent (`pi_…`).
 
     A refusal because the intent already is where the step would bring it, with the same amount, counts as done: Stripe
     forgets idempotency keys after a day, and a replay may come later.
     """
+
+    keeps_errors = True  # for a day at least, 500 among them: docs.stripe.com/api/idempotent_requests
 
     def __init__(self, client: Client, endpoint: Endpoint, now: Callable[[], float]) -> None:
         headers = {
@@ -45,33 +47,32 @@ class StripeGateway:
         answer = _answer(intent, intent.amount_received, charge)
         done_before = answer.verdict is Verdict.DONE and not reply.is_success
         if done_before and answer.amount_minor != charge.amount_minor:
-            raise self._line.failure(reply, "captured_otherwise")
+            raise self._line.failure(reply, "captured_otherwise", _error(reply).message)
         return answer
 
     def void(self, charge: Charge, idempotency_key: str) -> Answer:
-        """Cancel the intent."""
-        reply = self._post("void", _path(charge, "/cancel"), {}, idempotency_key)
-        return _answer(self._intent(reply, {"canceled"}), charge.amount_minor, charge)
+        """Cancel the intent. One that was canceled before is done."""
+        self._intent(self._post("void", _path(charge, "/cancel"), {}, idempotency_key), {"canceled"})
+        return Answer(verdict=Verdict.DONE, amount_minor=charge.amount_minor)
 
     def refund(self, charge: Charge, idempotency_key: str) -> Answer:
         """Give `amount_minor` back. A refund that is pending at the bank is done as far as Stripe is concerned."""
         form = {"payment_intent": charge.payment_id, "amount": str(charge.amount_minor)}
         reply = self._post("refund", "/v1/refunds", form, idempotency_key)
         if not reply.is_success:
-            raise self._line.failure(reply, _error(reply).code)
+            raise self._failure(reply)
         refund = read(reply, _REFUND)
-        verdict = Verdict.DECLINED if refund.status in {"failed", "canceled"} else Verdict.DONE
+        verdict = Verdict.DECLINED if refund.status in _UNDONE else Verdict.DONE
         return Answer(verdict=verdict, amount_minor=refund.amount, reference_id=refund.id, code=refund.failure_reason)
 
-    def fetch(self, charge: Charge) -> Answer | None:
-        """Return what was captured."""
-        reply = self._line.get("fetch", _path(charge, ""))
+    def stand(self, charge: Charge) -> Standing | None:
+        """Return the intent and the refunds of its charge, in one request."""
+        reply = self._line.get("stand", _path(charge, _WITH_REFUNDS))
         if reply.status == _NOT_FOUND:
             return None
         if not reply.is_success:
-            raise self._line.failure(reply, _error(reply).code)
-        intent = read(reply, _INTENT)
-        return _answer(intent, intent.amount_received, charge) if intent.status == "succeeded" else None
+            raise self._failure(reply)
+        return _standing(read(reply, _INTENT), charge)
 
     def _post(self, operation: str, path: str, form: dict[str, str], idempotency_key: str) -> Reply:
         key = fitted(idempotency_key, _KEY)
@@ -86,31 +87,11 @@ class StripeGateway:
             return Intent(id="", status="declined", last_payment_error=error)
         if error.code == "payment_intent_unexpected_state" and error.payment_intent.status in wanted:
             return error.payment_intent
-        raise self._line.failure(reply, error.code)
+        raise self._line.failure(reply, error.code, error.message)
 
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a payment intent that we read. `amount` is absent in the sandbox where it was never told."""
-
-    id: str = ""
-    status: str = ""
-    amount: int | None = None
-    amount_received: int | None = None
-    latest_charge: str | None = None
-    last_payment_error: "Error | None" = None
-
-
-class Error(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of an error that we read. `message` may hold personal data and is left where it is."""
-
-    code: str | None = None
-    type: str | None = None
-    decline_code: str | None = None
-    payment_intent: Intent = Intent()
-
-
-class _ErrorBody(msgspec.Struct, frozen=True):
-    error: Error = Error()
+    def _failure(self, reply: Reply) -> Failure:
+        error = _error(reply)
+        return self._line.failure(reply, error.code, error.message)
 
 
 class _Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +101,50 @@ class _Refund(msgspec.Struct, frozen=True, kw_only=True):
     failure_reason: str | None = None
 
 
+class _Refunds(msgspec.Struct, frozen=True):
+    """A charge's latest refunds, the last one first."""
+
+    data: list[_Refund] = []
+
+
+class _StripeCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge where it is expanded. `amount_refunded` also counts what was reserved and never captured."""
+
+    id: str
+    amount_refunded: int = 0
+    refunds: _Refunds | None = None
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a payment intent that we read. `amount` is absent in the sandbox where it was never told."""
+
+    id: str = ""
+    status: str = ""
+    amount: int | None = None
+    amount_received: int | None = None
+    latest_charge: str | _StripeCharge | None = None
+    last_payment_error: "Error | None" = None
+
+    @property
+    def charge_id(self) -> str | None:
+        """The id of its latest charge, expanded or not."""
+        return self.latest_charge.id if isinstance(self.latest_charge, _StripeCharge) else self.latest_charge
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an error that we read. `message` may hold personal data: into failures alone, redacted."""
+
+    code: str | None = None
+    message: str | None = None
+    type: str | None = None
+    decline_code: str | None = None
+    payment_intent: Intent = Intent()
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    error: Error = Error()
+
+
 def _settled(reply: Reply, intent: Intent, wanted: set[str]) -> Intent:
     """Return the intent of a successful reply if its status says that the step has ended."""
     if intent.status in wanted:
@@ -127,17 +152,53 @@ def _settled(reply: Reply, intent: Intent, wanted: set[str]) -> Intent:
     if intent.status == "requires_payment_method":
         return msgspec.structs.replace(intent, status="declined")
     if intent.status == "processing":
-        raise OutcomeUnknown("Stripe has not decided yet", code="processing", **reply.call.where)
-    raise Refused("the intent is in another state", code=intent.status or "unknown_state", **reply.call.where)
+        raise Undecided("Stripe has not decided yet", code="processing", **reply.call.where)
+    raise ValidationFailed("the intent is in another state", code=intent.status or "unknown_state", **reply.call.where)
 
 
 def _answer(intent: Intent, amount_minor: int | None, charge: Charge) -> Answer:
     """Return the intent as an answer; the amount is the charge's where Stripe names none."""
     if intent.status == "declined":
-        error = intent.last_payment_error or Error()
-        return Answer(verdict=Verdict.DECLINED, amount_minor=0, code=error.decline_code or error.code or "declined")
+        return Answer(verdict=Verdict.DECLINED, amount_minor=0, code=_decline_code(intent))
     amount = charge.amount_minor if amount_minor is None else amount_minor
-    return Answer(verdict=Verdict.DONE, amount_minor=amount, reference_id=intent.latest_charge)
+    return Answer(verdict=Verdict.DONE, amount_minor=amount, reference_id=intent.charge_id)
+
+
+def _standing(intent: Intent, charge: Charge) -> Standing:
+    """Return the intent as a standing. A decline is one only as long as nobody has tried another card."""
+    stage = _STAGES.get(intent.status, Stage.OPEN)
+    refused = intent.status == "requires_payment_method" and intent.last_payment_error is not None
+    captured = charge.amount_minor if intent.amount_received is None else intent.amount_received
+    refunded = _refunded_minor(intent, captured) if stage is Stage.CAPTURED else 0
+    return Standing(
+        stage=Stage.DECLINED if refused else stage,
+        amount_minor=intent.amount,
+        captured_minor=captured if stage is Stage.CAPTURED else 0,
+        refunded_minor=refunded,
+        authorization_id=intent.charge_id,
+        capture_id=intent.charge_id if stage is Stage.CAPTURED else None,
+        refund_id=_last_refund_id(intent) if refunded else None,
+        code=_decline_code(intent) if refused else None,
+    )
+
+
+def _refunded_minor(intent: Intent, captured_minor: int) -> int:
+    """Return what was given back of the captured amount: Stripe also counts the rest of a partly captured one."""
+    if not isinstance(intent.latest_charge, _StripeCharge):
+        return 0
+    released = max(0, (intent.amount or 0) - captured_minor)
+    return max(0, intent.latest_charge.amount_refunded - released)
+
+
+def _last_refund_id(intent: Intent) -> str | None:
+    charge = intent.latest_charge
+    refunds = charge.refunds.data if isinstance(charge, _StripeCharge) and charge.refunds is not None else []
+    return next((refund.id for refund in refunds if refund.status not in _UNDONE), None)
+
+
+def _decline_code(intent: Intent) -> str:
+    error = intent.last_payment_error or Error()
+    return error.decline_code or error.code or "declined"
 
 
 def _error(reply: Reply) -> Error:
@@ -149,6 +210,15 @@ def _error(reply: Reply) -> Error:
 def _path(charge: Charge, verb: str) -> str:
     return f"/v1/payment_intents/{segment(charge.payment_id)}{verb}"
 
+
+_WITH_REFUNDS = "?expand%5B%5D=latest_charge.refunds"
+_UNDONE = frozenset({"failed", "canceled"})
+
+_STAGES = {
+    "requires_capture": Stage.AUTHORIZED,
+    "succeeded": Stage.CAPTURED,
+    "canceled": Stage.VOIDED,
+}
 
 _INTENT = msgspec.json.Decoder(Intent)
 _ERROR = msgspec.json.Decoder(_ErrorBody)

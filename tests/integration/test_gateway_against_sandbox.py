@@ -7,36 +7,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import msgspec
 import pytest
 
 from payments.event import Provider
-from payments.failures import OutcomeUnknown, RateLimited, Refused, Unavailable, Unreachable
-from payments.gateway.client import ClientPolicy
+from payments.failures import (
+    AnswerTimeout,
+    Conflict,
+    ConnectionReset,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unavailable,
+    Unreachable,
+)
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateway import Gateway
 from payments.gateway.gateways import build_gateways
 from payments.gateway.result import Answer, Charge, Verdict
+from tests.sandbox_process import HASTY, PATIENT, PROJECT, Sandbox
 
-PROJECT = Path(__file__).parents[2]
-PATIENT = ClientPolicy()
-HASTY = ClientPolicy(read_timeout_seconds=0.3, total_timeout_seconds=0.6)
 PROVIDERS = list(Provider)
 WITH_VOID = [Provider.STRIPE, Provider.PAYPAL, Provider.CANONICAL]
-
-SERVE = """
-import sys
-from pathlib import Path
-from workers.sandbox.faults import Faults
-from workers.sandbox.server import serve
-serve("127.0.0.1", int(sys.argv[1]), Faults(), Path(sys.argv[2]))
-"""
 
 GREENLETS = """
 from gevent import monkey; monkey.patch_all()
@@ -59,46 +57,6 @@ print({job.value for job in jobs} == {"done"}, time.monotonic() - started)
 """
 
 
-class Sandbox:
-    """A sandbox in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, trust_env=False)
-        self.effects_path = folder / "effects.jsonl"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", SERVE, str(self.port), str(self.effects_path)]
-        self.process = subprocess.Popen(command, cwd=PROJECT)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.TransportError):
-                if self.http.get("/sandbox/health").is_success:
-                    return
-            time.sleep(0.05)  # the pace of asking; the deadline is what counts
-        raise AssertionError("the sandbox did not come up")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        self.process.wait(10)
-
-    def put_faults(self, **faults: Mapping[str, object]) -> None:
-        body = {"*": {}, **faults}
-        self.http.put("/sandbox/faults", json=body).raise_for_status()
-
-    def effects(self, payment_id: str) -> list[Any]:
-        asked = self.http.get("/sandbox/effects", params={"payment_id": payment_id})
-        effects: list[Any] = asked.json()["effects"]
-        return effects
-
-    def gateways(self, policy: ClientPolicy = PATIENT) -> Mapping[Provider, Gateway]:
-        return build_gateways(dict.fromkeys(Provider, Endpoint(base_url=self.url, api_key="id:secret")), policy)
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
@@ -118,8 +76,17 @@ def charge(request: pytest.FixtureRequest) -> Charge:
     return Charge(payment_id=f"id-{name}", amount_minor=12_345, currency="USD")
 
 
-def following(charge: Charge, answer: Answer) -> Charge:
+def authorized_as(charge: Charge, answer: Answer) -> Charge:
     return msgspec.structs.replace(charge, authorization_id=answer.reference_id)
+
+
+def captured_as(charge: Charge, answer: Answer) -> Charge:
+    return msgspec.structs.replace(charge, capture_id=answer.reference_id)
+
+
+def found(gateway: Gateway, charge: Charge) -> Answer | None:
+    standing = gateway.stand(charge)
+    return None if standing is None else standing.answer_to("capture", charge)
 
 
 def actions(sandbox: Sandbox, charge: Charge) -> list[tuple[str, int | None]]:
@@ -131,12 +98,12 @@ def test_a_payment_goes_all_its_way(sandbox: Sandbox, provider: Provider, charge
     gateway = sandbox.gateways()[provider]
     authorized = gateway.authorize(charge, "authorize-it")
     assert authorized.verdict is Verdict.DONE
-    reserved = following(charge, authorized)
-    assert gateway.fetch(reserved) is None
+    reserved = authorized_as(charge, authorized)
+    assert found(gateway, reserved) is None
     captured = gateway.capture(reserved, "capture-it-" + provider)
     assert (captured.verdict, captured.amount_minor) == (Verdict.DONE, 12_345)
-    assert gateway.fetch(reserved) == captured
-    part = msgspec.structs.replace(following(charge, captured), amount_minor=345)
+    assert found(gateway, reserved) == captured
+    part = msgspec.structs.replace(captured_as(reserved, captured), amount_minor=345)
     refunded = gateway.refund(part, "refund-it-" + provider)
     assert (refunded.verdict, refunded.amount_minor) == (Verdict.DONE, 345)
     assert refunded.reference_id not in {None, captured.reference_id}
@@ -151,7 +118,7 @@ def test_a_payment_authorised_elsewhere_is_captured_and_found(
 ) -> None:
     gateway = sandbox.gateways()[provider]
     captured = gateway.capture(charge, "capture-" + charge.payment_id)
-    assert gateway.fetch(charge) == captured
+    assert found(gateway, charge) == captured
     assert actions(sandbox, charge) == [("capture", 12_345)]
 
 
@@ -162,7 +129,7 @@ def test_the_same_key_gives_the_same_answer_and_one_effect(
     gateway = sandbox.gateways()[provider]
     captured = [gateway.capture(charge, "capture-" + charge.payment_id) for _ in range(3)]
     assert captured[0] == captured[1] == captured[2]
-    to_refund = following(charge, captured[0])
+    to_refund = captured_as(charge, captured[0])
     refunded = [gateway.refund(to_refund, "refund-" + charge.payment_id) for _ in range(3)]
     assert refunded[0] == refunded[1] == refunded[2]
     assert actions(sandbox, charge) == [("capture", 12_345), ("refund", 12_345)]
@@ -279,19 +246,19 @@ def test_an_authorize_whose_answer_was_lost_makes_one_effect(
 
 
 @pytest.mark.parametrize("provider", [Provider.STRIPE, Provider.PAYPAL, Provider.CANONICAL])
-def test_a_key_in_use_is_unavailable(sandbox: Sandbox, provider: Provider, charge: Charge) -> None:
+def test_a_key_in_use_is_a_conflict(sandbox: Sandbox, provider: Provider, charge: Charge) -> None:
     sandbox.put_faults(**{provider: {"latency_ms": 500}})
     gateway, key = sandbox.gateways()[provider], "capture-" + charge.payment_id
 
-    def capture(_number: int) -> Answer | Unavailable:
+    def capture(_number: int) -> Answer | Conflict:
         try:
             return gateway.capture(charge, key)
-        except Unavailable as busy:
+        except Conflict as busy:
             return busy
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(capture, range(2))
-    assert {type(first), type(second)} == {Answer, Unavailable}
+    assert {type(first), type(second)} == {Answer, Conflict}
     assert actions(sandbox, charge) == [("capture", 12_345)]
 
 
@@ -309,7 +276,7 @@ def test_a_strict_sandbox_knows_only_its_own_payments(sandbox: Sandbox, provider
     gateway, key = sandbox.gateways()[provider], "capture-" + charge.payment_id
     with pytest.raises(Refused):
         gateway.capture(charge, key)
-    assert gateway.fetch(charge) is None
+    assert found(gateway, charge) is None
     seed = {"amount_minor": 12_345, "currency": "USD"}
     sandbox.http.put(f"/sandbox/payments/{provider}/{charge.payment_id}", json=seed)
     with pytest.raises(Refused):
@@ -328,8 +295,8 @@ def test_a_restarted_sandbox_keeps_its_answers(tmp_path: Path, number: signal.Si
         sandbox.start()
         gateways = sandbox.gateways()
         again = {p: gateway.capture(charge, "capture-" + charge.payment_id) for p, gateway in gateways.items()}
-        fetched = {p: gateway.fetch(charge) for p, gateway in gateways.items()}
-        assert before == again == fetched
+        asked = {p: found(gateway, charge) for p, gateway in gateways.items()}
+        assert before == again == asked
         assert [effect["seq"] for effect in sandbox.effects(charge.payment_id)] == [1, 2, 3, 4]
     finally:
         sandbox.stop()
@@ -469,7 +436,7 @@ def test_a_server_that_drips_meets_the_total_timeout(parts: list[bytes], charge:
         started = time.monotonic()
         with pytest.raises(OutcomeUnknown) as caught:
             gateway.capture(charge, "k")
-        assert caught.value.code == "timeout"
+        assert type(caught.value) is AnswerTimeout
         assert 0.5 < time.monotonic() - started < 1.5
 
 
@@ -492,4 +459,4 @@ def test_a_connection_closed_in_the_middle_of_the_answer_leaves_it_unknown(charg
     with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{") as gateway:
         with pytest.raises(OutcomeUnknown) as caught:
             gateway.capture(charge, "k")
-        assert caught.value.code == "connection_lost"
+        assert type(caught.value) is ConnectionReset

@@ -35,6 +35,7 @@ class Problem(StrEnum):
     OTHER_CURRENCY = "other_currency"
     KEY_REUSED = "idempotency_key_reused"
     KEY_IN_USE = "idempotency_key_in_use"
+    REFUSED = "refused_by_sandbox"
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +50,19 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
+class Refund(msgspec.Struct, frozen=True):
+    """Money given back. `amount_minor` is None where nobody has told it; `at` is an ISO 8601 time."""
+
+    refund_id: str
+    amount_minor: int | None
+    at: str
+
+
 class Payment(msgspec.Struct, kw_only=True):
-    """A payment. Amounts in minor units; None where nobody has told them."""
+    """A payment. Amounts in minor units; None where nobody has told them.
+
+    `refunds` are in the order in which they were made. `decline_code` says why its last authorization was declined.
+    """
 
     provider: Provider
     payment_id: str
@@ -58,14 +70,28 @@ class Payment(msgspec.Struct, kw_only=True):
     currency: str | None = None
     amount_minor: int | None = None
     captured_minor: int | None = None
-    refunded_minor: int = 0
     authorization_id: str | None = None
     capture_id: str | None = None
-    last_refund_id: str | None = None
+    refunds: list[Refund] = msgspec.field(default_factory=list)
+    decline_code: str | None = None
+
+    @property
+    def refunded_minor(self) -> int:
+        """What was given back so far."""
+        return sum(refund.amount_minor or 0 for refund in self.refunds)
+
+    @property
+    def last_refund_id(self) -> str | None:
+        """The id of the last refund."""
+        return self.refunds[-1].refund_id if self.refunds else None
 
 
 class Book:
-    """All payments, under every id that they have. It changes through effects alone, so a log rebuilds it."""
+    """All payments, under every id that they have.
+
+    What was done comes from effects alone, so a log rebuilds it. What came about elsewhere, and declines, are gone
+    after a restart.
+    """
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[Provider, str], Payment] = {}
@@ -81,8 +107,15 @@ class Book:
             return known
         return Payment(provider=ask.provider, payment_id=ask.target_id, state=_BEGINS_AT[ask.action])
 
+    def meet(self, ask: Ask) -> None:
+        """Remember a payment that is asked about for the first time, so that questions about it have an answer."""
+        if self.find(ask.provider, ask.target_id) is None:
+            self.put(self.payment_of(ask))
+
     def problem(self, ask: Ask, faults: Faults) -> Problem | None:
         """Return why the step cannot be done, or None where it can."""
+        if ask.action in faults.refuse_verbs:
+            return Problem.REFUSED
         if faults.strict and self.find(ask.provider, ask.target_id) is None:
             return Problem.NOT_FOUND
         payment = self.payment_of(ask)
@@ -129,6 +162,7 @@ def _problem_of_amount(payment: Payment, ask: Ask) -> Problem | None:
 
 def _authorized(payment: Payment, effect: Effect) -> None:
     payment.state = State.AUTHORIZED
+    payment.decline_code = None
     payment.authorization_id = effect.reference_id
     payment.amount_minor = payment.amount_minor if effect.amount_minor is None else effect.amount_minor
 
@@ -147,8 +181,7 @@ def _voided(payment: Payment, effect: Effect) -> None:
 
 def _refunded(payment: Payment, effect: Effect) -> None:
     payment.state = State.CAPTURED
-    payment.refunded_minor += effect.amount_minor or 0
-    payment.last_refund_id = effect.reference_id
+    payment.refunds.append(Refund(effect.reference_id, effect.amount_minor, effect.at))
 
 
 _APPLIED = {

@@ -64,17 +64,21 @@ class CanonicalDialect:
         """Return the id as it is."""
         return target_id
 
-    def shown(self, view: str, target_id: str, payment: Payment | None) -> Spoken:
+    def shown(self, view: str, target_id: str, payment: Payment | None, query: Mapping[str, str]) -> Spoken:
         """Answer how far the payment is."""
-        del view
-        known = payment or Payment(provider=self.provider, payment_id=target_id, state=State.AUTHORIZED)
+        del view, query
+        known = payment or Payment(provider=self.provider, payment_id=target_id)
         body = {
             "payment_id": known.payment_id,
-            "status": known.state,
+            "state": _state(known),
             "currency": known.currency,
+            "authorized_minor": known.amount_minor,
             "captured_minor": known.captured_minor,
-            "capture_id": known.capture_id,
             "refunded_minor": known.refunded_minor,
+            "authorization_id": known.authorization_id,
+            "capture_id": known.capture_id,
+            "refund_id": known.last_refund_id,
+            "code": known.decline_code,
         }
         return Spoken(200, body)
 
@@ -82,6 +86,12 @@ class CanonicalDialect:
 class _Body(msgspec.Struct, frozen=True):
     amount_minor: Annotated[int, msgspec.Meta(gt=0)]
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+
+
+def _state(payment: Payment) -> str:
+    if payment.state is State.NEW:
+        return "open" if payment.decline_code is None else "declined"
+    return payment.state
 
 
 def _error(status: int, code: str) -> Spoken:

@@ -13,7 +13,7 @@ from payments.event import Provider
 from workers.sandbox.book import Ask, Book, Payment, Problem
 from workers.sandbox.dialect import Dialect, Incoming, Spoken
 from workers.sandbox.effects import Action, Effect, EffectLog, Entry
-from workers.sandbox.faults import FaultBoard, Plan
+from workers.sandbox.faults import FaultBoard, Plan, Verb
 from workers.sandbox.keys import Keys, Stored
 
 _LONGEST_HOLD_SECONDS = 120
@@ -41,9 +41,11 @@ class Desk:
             return _response(dialect.problem(Problem.UNAUTHENTICATED))
         try:
             ask = dialect.ask(action, incoming)
-            plan = self._plan(request, dialect.provider, ask.target_id)
+            plan = self._plan(request, dialect.provider, action.value, ask.target_id)
         except ValueError:
             return _response(dialect.problem(Problem.MALFORMED, action))
+        if not self.board.of(dialect.provider).strict:
+            self.book.meet(ask)
         refused = await self._refused(dialect, plan, request)
         return refused or await self._keyed(dialect, ask, plan, request)
 
@@ -53,7 +55,7 @@ class Desk:
         if "authorization" not in request.headers:
             return _response(dialect.problem(Problem.UNAUTHENTICATED))
         try:
-            plan = self._plan(request, dialect.provider, target_id)
+            plan = self._plan(request, dialect.provider, "stand", target_id)
         except ValueError:
             return _response(dialect.problem(Problem.MALFORMED))
         refused = await self._refused(dialect, plan, request)
@@ -63,17 +65,17 @@ class Desk:
         payment = self._find(dialect, target_id)
         if payment is None and self.board.of(dialect.provider).strict:
             return _response(dialect.problem(Problem.NOT_FOUND))
-        return _response(dialect.shown(view, target_id, payment))
+        return _response(dialect.shown(view, target_id, payment, request.query_params))
 
     def _find(self, dialect: Dialect, target_id: str) -> Payment | None:
         known = self.book.find(dialect.provider, target_id)
         return known or self.book.find(dialect.provider, dialect.root_of(target_id))
 
-    def _plan(self, request: Request, provider: Provider, target_id: str) -> Plan:
+    def _plan(self, request: Request, provider: Provider, verb: Verb, target_id: str) -> Plan:
         """Return what befalls the request; an id of a later step counts as the payment that it belongs to."""
         payment = self.book.find(provider, target_id)
         payment_id = target_id if payment is None else payment.payment_id
-        return self.board.plan(provider, payment_id, request.headers.get("x-sandbox-fault"))
+        return self.board.plan(provider, verb, payment_id, request.headers.get("x-sandbox-fault"))
 
     async def _refused(self, dialect: Dialect, plan: Plan, request: Request) -> Response | None:
         """Return the answer of a provider that does not get to work, or None where it does."""
@@ -105,13 +107,15 @@ class Desk:
 
     def _worked(self, dialect: Dialect, ask: Ask, plan: Plan) -> Response:
         """Decide, do and answer, without a pause in between."""
-        payment = self.book.payment_of(ask)
-        problem = self.book.problem(ask, self.board.of(dialect.provider))
+        payment, faults = self.book.payment_of(ask), self.board.of(dialect.provider)
+        problem = self.book.problem(ask, faults)
         if problem is not None:
-            return _response(dialect.problem(problem, ask.action, payment))
+            spoken = dialect.problem(problem, ask.action, payment)
+            return self._answered(ask, spoken) if faults.keep_refusals else _response(spoken)
         if plan.decline_code is not None and ask.action in {Action.AUTHORIZE, Action.CAPTURE}:
-            spoken = dialect.declined(ask.action, payment, plan.decline_code)
-            return self._answered(ask, spoken.status, _ENCODER.encode(spoken.body))
+            if ask.action is Action.AUTHORIZE:
+                payment.decline_code = plan.decline_code
+            return self._answered(ask, dialect.declined(ask.action, payment, plan.decline_code))
         return self._done(dialect, ask, payment)
 
     def _done(self, dialect: Dialect, ask: Ask, payment: Payment) -> Response:
@@ -119,10 +123,9 @@ class Desk:
         effect = self._effect(dialect, ask, payment)
         changed = self.book.apply(effect)
         spoken = dialect.done(ask.action, changed, effect.amount_minor)
-        body = _ENCODER.encode(spoken.body)
-        fields = msgspec.structs.asdict(effect)
-        self.log.append(Entry(**fields, fingerprint=ask.fingerprint, status=spoken.status, answer=msgspec.Raw(body)))
-        return self._answered(ask, spoken.status, body)
+        fields, answer = msgspec.structs.asdict(effect), msgspec.Raw(_ENCODER.encode(spoken.body))
+        self.log.append(Entry(**fields, fingerprint=ask.fingerprint, status=spoken.status, answer=answer))
+        return self._answered(ask, spoken)
 
     def _effect(self, dialect: Dialect, ask: Ask, payment: Payment) -> Effect:
         return Effect(
@@ -131,16 +134,24 @@ class Desk:
             provider=ask.provider,
             payment_id=payment.payment_id,
             action=ask.action,
-            amount_minor=_whole(payment, ask.action) if ask.amount_minor is None else ask.amount_minor,
+            amount_minor=self._amount_minor(ask, payment),
             currency=ask.currency or payment.currency,
             reference_id=dialect.reference(ask.action, payment),
             idempotency_key=ask.key,
         )
 
-    def _answered(self, ask: Ask, status: int, body: bytes) -> Response:
+    def _amount_minor(self, ask: Ask, payment: Payment) -> int | None:
+        """Return what is moved: what was asked for, or else all that is there; a fault may capture another amount."""
+        amount = _whole(payment, ask.action) if ask.amount_minor is None else ask.amount_minor
+        if amount is None or ask.action is not Action.CAPTURE:
+            return amount
+        return max(1, amount + self.board.of(ask.provider).capture_extra_minor)
+
+    def _answered(self, ask: Ask, spoken: Spoken) -> Response:
         """Keep the answer under its key, and give it."""
-        self._keys.store(ask.provider, ask.key, Stored(ask.fingerprint, status, body))
-        return Response(body, status, media_type=_JSON)
+        response = _response(spoken)
+        self._keys.store(ask.provider, ask.key, Stored(ask.fingerprint, spoken.status, bytes(response.body)))
+        return response
 
 
 class Dropped(Response):

@@ -57,8 +57,11 @@ class Dialect(Protocol):
     def root_of(self, target_id: str) -> str:
         """Return the id under which to look for a payment that is not known by `target_id`."""
 
-    def shown(self, view: str, target_id: str, payment: Payment | None) -> Spoken:
-        """Return the answer to a question about a payment, None standing for one never seen."""
+    def shown(self, view: str, target_id: str, payment: Payment | None, query: Mapping[str, str]) -> Spoken:
+        """Return the answer to a question about a payment, None standing for one never seen, of which nothing is known.
+
+        `query` is what stands behind the path's `?`.
+        """
 
 
 def without_nones(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON

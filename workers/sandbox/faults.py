@@ -2,14 +2,18 @@
 
 from hashlib import blake2b
 from random import Random
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from payments.event import Provider
+from workers.sandbox.effects import Action
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=600_000)]
+
+Verb = Literal["authorize", "capture", "void", "refund", "stand"]
+"""What can be asked: the actions, and the question how a payment stands."""
 
 DECLINE_CODE = "insufficient_funds"
 
@@ -21,7 +25,12 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     declines payments: always the same ones for one seed. `drop_before_effect_rate` closes the connection and does
     nothing; `timeout_after_effect_rate` does the work and then keeps the answer back until the client has gone.
     `strict` refuses payments that were never seen; `allow_double_capture` takes the money again for a second capture
-    under another key, as a careless processor would.
+    under another key, as a careless processor would. `only` limits what befalls requests (latency, rates and outage) to
+    these verbs; empty means all.
+
+    `refuse_verbs` are refused for good, with the code `refused_by_sandbox`. `keep_refusals` stores every refusal under
+    its idempotency key, so that the same key is refused for ever, as at Stripe. `capture_extra_minor` is captured
+    beyond what was asked for, or less where it is negative.
     """
 
     latency_ms: Milliseconds = 0
@@ -35,6 +44,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     outage: bool = False
     strict: bool = False
     allow_double_capture: bool = False
+    only: tuple[Verb, ...] = ()
+    refuse_verbs: tuple[Action, ...] = ()
+    keep_refusals: bool = False
+    capture_extra_minor: int = 0
     seed: int = 0
 
 
@@ -70,17 +83,22 @@ class FaultBoard:
         for name, providers in sorted(changed.items()):
             self._by_provider.update(dict.fromkeys(providers, wanted[name]))
 
-    def plan(self, provider: Provider, payment_id: str, asked: str | None) -> Plan:
+    def plan(self, provider: Provider, verb: Verb, payment_id: str, asked: str | None) -> Plan:
         """Return what befalls a request about a payment. `asked` is its X-Sandbox-Fault header, which comes first."""
-        faults, dice = self._by_provider[provider], self._random.random
+        faults = self._by_provider[provider]
+        plan = self._thrown(faults, provider, payment_id) if not faults.only or verb in faults.only else Plan()
+        return plan if asked is None else as_asked(plan, asked)
+
+    def _thrown(self, faults: Faults, provider: Provider, payment_id: str) -> Plan:
+        """Return what the dice say."""
+        dice = self._random.random
         plan = Plan(
             latency_seconds=(faults.latency_ms + faults.latency_jitter_ms * dice()) / 1000,
             decline_code=DECLINE_CODE if is_declined(faults, provider, payment_id) else None,
             drop_before_effect=dice() < faults.drop_before_effect_rate,
             hold_after_effect=dice() < faults.timeout_after_effect_rate,
         )
-        plan = msgspec.structs.replace(plan, **self._status(faults))
-        return plan if asked is None else as_asked(plan, asked)
+        return msgspec.structs.replace(plan, **self._status(faults))
 
     def _status(self, faults: Faults) -> dict[str, int]:
         """Return the status that the request gets instead of an answer, if it gets one."""

@@ -1,6 +1,6 @@
 """PayPal, as Orders v2 and Payments v2 on developer.paypal.com describe it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from workers.sandbox.effects import Action
 
 _ORDER = "/v2/checkout/orders/{id}"
 _AUTHORIZATION = "/v2/payments/authorizations/{id}"
+_CAPTURE = "/v2/payments/captures/{id}"
 _NO_DECIMALS = ("HUF", "JPY", "TWD")
 
 
@@ -24,9 +25,9 @@ class PayPalDialect:
         f"{_ORDER}/authorize": Action.AUTHORIZE,
         f"{_AUTHORIZATION}/capture": Action.CAPTURE,
         f"{_AUTHORIZATION}/void": Action.VOID,
-        "/v2/payments/captures/{id}/refund": Action.REFUND,
+        f"{_CAPTURE}/refund": Action.REFUND,
     }
-    views: ClassVar[tuple[str, ...]] = (_AUTHORIZATION, _ORDER)
+    views: ClassVar[tuple[str, ...]] = (_AUTHORIZATION, _CAPTURE, _ORDER)
 
     def ask(self, action: Action, incoming: Incoming) -> Ask:
         """Read the JSON body; an amount with more decimals than its currency has is malformed."""
@@ -79,16 +80,13 @@ class PayPalDialect:
         """Return the authorization of an order that was never named, and any other id as it is."""
         return target_id.removeprefix("O-")
 
-    def shown(self, view: str, target_id: str, payment: Payment | None) -> Spoken:
-        """Answer the order or the authorization; an authorization never seen waits for its capture."""
-        if view == _ORDER:
-            missing = payment is None or target_id != _order_id(payment)
-            return _error(404, "INVALID_RESOURCE_ID") if missing or payment is None else Spoken(200, _order(payment))
-        unseen = Payment(provider=self.provider, payment_id=target_id, state=State.AUTHORIZED)
-        known = payment or unseen
-        if target_id != _authorization_id(known):
+    def shown(self, view: str, target_id: str, payment: Payment | None, query: Mapping[str, str]) -> Spoken:
+        """Answer the order, the authorization or the capture. One never seen does not exist."""
+        del query
+        name, body = _VIEWS[view]
+        if payment is None or target_id != name(payment):
             return _error(404, "INVALID_RESOURCE_ID")
-        return Spoken(200, _authorization(known))
+        return Spoken(200, body(payment))
 
 
 class _Money(msgspec.Struct, frozen=True):
@@ -100,13 +98,22 @@ class _Body(msgspec.Struct, frozen=True):
     amount: _Money | None = None
 
 
-def _authorization_id(payment: Payment) -> str:
-    return payment.authorization_id or payment.payment_id
+def _authorization_id(payment: Payment) -> str | None:
+    """Return the payment's authorization, unless it has none, or is known by its capture alone."""
+    unnamed = payment.state is State.NEW or _capture_id(payment) == payment.payment_id
+    return payment.authorization_id or (None if unnamed else payment.payment_id)
+
+
+def _capture_id(payment: Payment) -> str | None:
+    """Return the payment's capture; one that was captured elsewhere is known by that."""
+    elsewhere = payment.state is State.CAPTURED and payment.captured_minor is None
+    return payment.capture_id or (payment.payment_id if elsewhere else None)
 
 
 def _order_id(payment: Payment) -> str:
-    """Return the payment's order; an authorization that came from outside has one too, though nobody has named it."""
-    return f"O-{payment.payment_id}" if payment.authorization_id is None else payment.payment_id
+    """Return the payment's order; what came from outside has one too, though nobody has named it."""
+    named = payment.state is State.NEW or payment.authorization_id is not None
+    return payment.payment_id if named else f"O-{payment.payment_id}"
 
 
 def _minor(amount: _Money) -> int:
@@ -137,13 +144,25 @@ def _authorization(payment: Payment) -> dict[str, Any]:
     return {**part, "supplementary_data": {"related_ids": {"order_id": _order_id(payment)}}}
 
 
+def _capture(payment: Payment) -> dict[str, Any]:
+    spent = payment.captured_minor is not None and payment.refunded_minor >= payment.captured_minor
+    status = ("REFUNDED" if spent else "PARTIALLY_REFUNDED") if payment.refunds else "COMPLETED"
+    part = _part(_capture_id(payment), status, payment.captured_minor, payment)
+    related = without_nones(order_id=_order_id(payment), authorization_id=_authorization_id(payment))
+    return {**part, "supplementary_data": {"related_ids": related}}
+
+
 def _order(payment: Payment) -> dict[str, Any]:
-    captures = []
-    if payment.captured_minor is not None:
-        captures = [_part(payment.capture_id, "COMPLETED", payment.captured_minor, payment)]
-    authorizations = [] if payment.state is State.NEW else [_authorization(payment)]
-    unit = {"payments": {"authorizations": authorizations, "captures": captures}}
-    return {"id": _order_id(payment), "status": "COMPLETED", "purchase_units": [unit]}
+    made = {
+        "authorizations": [] if _authorization_id(payment) is None else [_authorization(payment)],
+        "captures": [] if _capture_id(payment) is None else [_capture(payment)],
+        "refunds": [
+            {**_part(refund.refund_id, "COMPLETED", refund.amount_minor, payment), "create_time": refund.at}
+            for refund in payment.refunds
+        ],
+    }
+    status = "APPROVED" if payment.state is State.NEW else "COMPLETED"
+    return {"id": _order_id(payment), "status": status, "purchase_units": [{"payments": made}]}
 
 
 def _error(status: int, issue: str) -> Spoken:
@@ -151,6 +170,12 @@ def _error(status: int, issue: str) -> Spoken:
     details = [{"issue": issue, "description": "The sandbox plays this error."}]
     return Spoken(status, {"name": name, "details": details, "message": name, "debug_id": new_id("")})
 
+
+_VIEWS: dict[str, tuple[Callable[[Payment], str | None], Callable[[Payment], dict[str, Any]]]] = {
+    _ORDER: (_order_id, _order),
+    _AUTHORIZATION: (_authorization_id, _authorization),
+    _CAPTURE: (_capture_id, _capture),
+}
 
 _PREFIX = {Action.AUTHORIZE: "A", Action.CAPTURE: "C", Action.REFUND: "R"}
 
@@ -184,6 +209,7 @@ _ISSUES: dict[tuple[Problem, Action | None], str] = {
     (Problem.AMOUNT_TOO_LARGE, Action.CAPTURE): "MAX_CAPTURE_AMOUNT_EXCEEDED",
     (Problem.AMOUNT_TOO_LARGE, Action.REFUND): "REFUND_AMOUNT_EXCEEDED",
     (Problem.OTHER_CURRENCY, None): "CURRENCY_MISMATCH",
+    (Problem.REFUSED, None): str(Problem.REFUSED),
 }
 
 _BODY = msgspec.json.Decoder(_Body)

@@ -1,16 +1,18 @@
 """Razorpay, as razorpay.com/docs/api/payments, /refunds and /errors describe it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from payments.event import Provider
-from workers.sandbox.book import Ask, Payment, Problem, State, new_id
+from workers.sandbox.book import Ask, Payment, Problem, Refund, State, new_id
 from workers.sandbox.dialect import Incoming, Spoken, without_nones
 from workers.sandbox.effects import Action
 
 _ORDER_PAYMENTS = "/v1/orders/{id}/payments"
+_REFUNDS = "/v1/payments/{id}/refunds"
 
 
 class RazorpayDialect:
@@ -22,7 +24,7 @@ class RazorpayDialect:
         "/v1/payments/{id}/capture": Action.CAPTURE,
         "/v1/payments/{id}/refund": Action.REFUND,
     }
-    views: ClassVar[tuple[str, ...]] = ("/v1/payments/{id}", _ORDER_PAYMENTS)
+    views: ClassVar[tuple[str, ...]] = ("/v1/payments/{id}", _ORDER_PAYMENTS, _REFUNDS)
 
     def ask(self, action: Action, incoming: Incoming) -> Ask:
         """Read the JSON body."""
@@ -49,8 +51,7 @@ class RazorpayDialect:
     def done(self, action: Action, payment: Payment, amount_minor: int | None) -> Spoken:
         """Answer the refund, the id of the new payment, or the payment as it is now."""
         if action is Action.REFUND:
-            refund = {"id": payment.last_refund_id, "entity": "refund", "amount": amount_minor, "status": "processed"}
-            return Spoken(200, {**refund, "payment_id": _id(payment)})
+            return Spoken(200, {**_refund(payment.refunds[-1], payment), "amount": amount_minor})
         if action is Action.AUTHORIZE:
             return Spoken(200, {"razorpay_payment_id": _id(payment), "next": []})
         return Spoken(200, _payment(payment))
@@ -65,7 +66,10 @@ class RazorpayDialect:
         """Answer with BAD_REQUEST_ERROR for nearly everything, and tell why in the description."""
         del action, payment
         status = _STATUSES.get(problem, 400)
-        return _error(status, "BAD_REQUEST_ERROR", description=_DESCRIPTIONS.get(problem, "The request is invalid"))
+        reason = str(problem) if problem is Problem.REFUSED else "NA"
+        return _error(
+            status, "BAD_REQUEST_ERROR", reason, description=_DESCRIPTIONS.get(problem, "The request is invalid")
+        )
 
     def failed(self, status: int) -> Spoken:
         """Answer a 429 or 5xx."""
@@ -76,13 +80,17 @@ class RazorpayDialect:
         """Return the id as it is."""
         return target_id
 
-    def shown(self, view: str, target_id: str, payment: Payment | None) -> Spoken:
-        """Answer the payment, or the payments of an order. A payment never seen waits for its capture."""
+    def shown(self, view: str, target_id: str, payment: Payment | None, query: Mapping[str, str]) -> Spoken:
+        """Answer the payment, its refunds, or the payments of an order. A payment never seen was only just created."""
+        del query
+        known = payment or Payment(provider=self.provider, payment_id=target_id)
         if view == _ORDER_PAYMENTS:
-            items = [] if payment is None or payment.state is State.NEW else [_payment(payment)]
-            return Spoken(200, {"entity": "collection", "count": len(items), "items": items})
-        unseen = Payment(provider=self.provider, payment_id=target_id, state=State.AUTHORIZED)
-        return Spoken(200, _payment(payment or unseen))
+            return _collection([] if _status(known) == "created" else [_payment(known)])
+        if target_id != _id(known):
+            return self.problem(Problem.NOT_FOUND)
+        if view == _REFUNDS:
+            return _collection([_refund(refund, known) for refund in known.refunds])
+        return Spoken(200, _payment(known))
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -96,18 +104,40 @@ def _id(payment: Payment) -> str:
     return payment.authorization_id or payment.payment_id
 
 
-def _payment(payment: Payment) -> dict[str, Any]:
-    status = _STATUS[payment.state]
+def _status(payment: Payment) -> str:
+    """Return Razorpay's word: one that was never captured and is given back is refunded too."""
     spent = payment.captured_minor is not None and payment.refunded_minor >= payment.captured_minor > 0
+    declined = payment.state is State.NEW and payment.decline_code is not None
+    return "refunded" if spent else "failed" if declined else _STATUS[payment.state]
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
     return without_nones(
         id=_id(payment),
         entity="payment",
-        status="refunded" if spent else status,
+        status=_status(payment),
         amount=payment.amount_minor if payment.captured_minor is None else payment.captured_minor,
         currency=payment.currency,
         captured=payment.state is State.CAPTURED,
-        amount_refunded=payment.refunded_minor,
+        amount_refunded=payment.amount_minor if payment.state is State.VOIDED else payment.refunded_minor,
+        error_code=None if payment.decline_code is None else "BAD_REQUEST_ERROR",
+        error_reason=payment.decline_code,
     )
+
+
+def _refund(refund: Refund, payment: Payment) -> dict[str, Any]:
+    return without_nones(
+        id=refund.refund_id,
+        entity="refund",
+        amount=refund.amount_minor,
+        payment_id=_id(payment),
+        status="processed",
+        created_at=int(datetime.fromisoformat(refund.at).timestamp()),
+    )
+
+
+def _collection(items: list[dict[str, Any]]) -> Spoken:
+    return Spoken(200, {"entity": "collection", "count": len(items), "items": items})
 
 
 def _error(status: int, code: str, reason: str = "NA", **more: object) -> Spoken:
@@ -119,7 +149,7 @@ _STATUS = {
     State.NEW: "created",
     State.AUTHORIZED: "authorized",
     State.CAPTURED: "captured",
-    State.VOIDED: "failed",
+    State.VOIDED: "refunded",
 }
 
 _STATUSES = {Problem.UNAUTHENTICATED: 401, Problem.KEY_IN_USE: 409}
@@ -136,6 +166,7 @@ _DESCRIPTIONS = {
     Problem.OTHER_CURRENCY: "The currency should match the payment's",
     Problem.KEY_REUSED: "Different request with the same idempotency key has already been processed.",
     Problem.KEY_IN_USE: "A request with the same idempotency key is still being processed",
+    Problem.REFUSED: "The sandbox refuses this",
 }
 
 _BODY = msgspec.json.Decoder(_Body)

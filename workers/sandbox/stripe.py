@@ -44,20 +44,18 @@ class StripeDialect:
             return new_id("re_")
         if action is Action.VOID:
             return payment.payment_id
-        return payment.authorization_id or new_id("ch_")
+        return _charge_id(payment) or new_id("ch_")
 
     def done(self, action: Action, payment: Payment, amount_minor: int | None) -> Spoken:
         """Answer the refund, or the intent as it is now."""
         if action is not Action.REFUND:
             return Spoken(200, _intent(payment))
-        refund = {"id": payment.last_refund_id, "object": "refund", "amount": amount_minor, "status": "succeeded"}
-        return Spoken(200, {**refund, "payment_intent": payment.payment_id})
+        return Spoken(200, {**_refund(payment.last_refund_id, amount_minor), "payment_intent": payment.payment_id})
 
     def declined(self, action: Action, payment: Payment, code: str) -> Spoken:
         """Answer 402 with a decline code."""
         del action
-        intent = {**_intent(payment), "status": "requires_payment_method"}
-        return _error(402, "card_error", "card_declined", decline_code=code, payment_intent=intent)
+        return _error(402, "card_error", "card_declined", decline_code=code, payment_intent=_intent(payment))
 
     def problem(self, problem: Problem, action: Action | None = None, payment: Payment | None = None) -> Spoken:
         """Answer with the error that Stripe documents, and with the intent where its state is the reason."""
@@ -78,26 +76,68 @@ class StripeDialect:
         """Return the id as it is."""
         return target_id
 
-    def shown(self, view: str, target_id: str, payment: Payment | None) -> Spoken:
-        """Answer the intent; one never seen waits for its capture."""
+    def shown(self, view: str, target_id: str, payment: Payment | None, query: Mapping[str, str]) -> Spoken:
+        """Answer the intent, with its charge where that is to be expanded; one never seen waits to be confirmed."""
         del view
-        unseen = Payment(provider=self.provider, payment_id=target_id, state=State.AUTHORIZED)
-        return Spoken(200, _intent(payment or unseen))
+        known = payment or Payment(provider=self.provider, payment_id=target_id)
+        intent, charge_id = _intent(known), _charge_id(known)
+        if query.get("expand[]") == "latest_charge.refunds" and charge_id is not None:
+            intent["latest_charge"] = _charge(known, charge_id)
+        return Spoken(200, intent)
+
+
+def _charge_id(payment: Payment) -> str | None:
+    """Return the charge that its authorization made; one that was authorised elsewhere has one too."""
+    made = None if payment.state is State.NEW else f"ch_{payment.payment_id}"
+    return payment.capture_id or payment.authorization_id or made
 
 
 def _intent(payment: Payment) -> dict[str, Any]:
     reserved = payment.state is State.AUTHORIZED
+    declined = payment.state is State.NEW and payment.decline_code is not None
+    error = {"type": "card_error", "code": "card_declined", "decline_code": payment.decline_code}
     return without_nones(
         id=payment.payment_id,
         object="payment_intent",
-        status=_STATUS[payment.state],
+        status="requires_payment_method" if declined else _STATUS[payment.state],
+        last_payment_error=error if declined else None,
         capture_method="manual",
         amount=payment.amount_minor,
         amount_capturable=payment.amount_minor if reserved else 0,
         amount_received=0 if payment.state is not State.CAPTURED else payment.captured_minor,
         currency=None if payment.currency is None else payment.currency.lower(),
-        latest_charge=payment.capture_id or payment.authorization_id,
+        latest_charge=_charge_id(payment),
     )
+
+
+def _charge(payment: Payment, charge_id: str) -> dict[str, Any]:
+    """Return the charge. Stripe counts what was reserved and not captured as refunded, the first of all refunds."""
+    released = _released_minor(payment)
+    refunds = [_refund(refund.refund_id, refund.amount_minor) for refund in reversed(payment.refunds)]
+    if released:
+        refunds.append(_refund(f"re_{payment.payment_id}", released))
+    return without_nones(
+        id=charge_id,
+        object="charge",
+        amount=payment.amount_minor,
+        amount_captured=payment.captured_minor or 0,
+        amount_refunded=payment.refunded_minor + released,
+        captured=payment.state is State.CAPTURED,
+        refunds={"object": "list", "data": refunds, "has_more": False},
+    )
+
+
+def _released_minor(payment: Payment) -> int:
+    """Return what was reserved, and given back without having been captured."""
+    if payment.state is State.VOIDED:
+        return payment.amount_minor or 0
+    if payment.amount_minor is None or payment.captured_minor is None:
+        return 0
+    return max(0, payment.amount_minor - payment.captured_minor)
+
+
+def _refund(refund_id: str | None, amount_minor: int | None) -> dict[str, Any]:
+    return {"id": refund_id, "object": "refund", "amount": amount_minor or 0, "status": "succeeded"}
 
 
 def _error(status: int, kind: str, code: str | None = None, **more: object) -> Spoken:
@@ -118,4 +158,5 @@ _PROBLEMS = {
     Problem.NOT_FOUND: (404, "resource_missing"),
     Problem.ALREADY_REFUNDED: (400, "charge_already_refunded"),
     Problem.AMOUNT_TOO_LARGE: (400, "amount_too_large"),
+    Problem.REFUSED: (400, "refused_by_sandbox"),
 }

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from payments.failures import OutcomeUnknown
+from payments.failures import OutcomeUnknown, Unavailable
 from payments.gateway.client import Call, Reply
 from payments.gateway.paypal_message import Money, minor_amount, money
 from payments.gateway.result import Charge
@@ -31,6 +31,12 @@ def test_an_amount_in_another_currency_leaves_the_outcome_unknown() -> None:
     charge = Charge(payment_id="O1", amount_minor=100, currency="USD")
     with pytest.raises(OutcomeUnknown):
         minor_amount(REPLY, Money("EUR", "1.00"), charge)
+
+
+def test_an_amount_that_is_none_in_the_answer_to_a_question_leaves_nothing_in_doubt() -> None:
+    asked = Reply(Call("paypal", "stand", "GET", httpx.URL("http://p.test"), []), 200, httpx.Headers(), b"")
+    with pytest.raises(Unavailable):
+        minor_amount(asked, Money("EUR", "1.00"), Charge(payment_id="O1", amount_minor=100, currency="USD"))
 
 
 def test_an_amount_not_named_is_the_charges() -> None:
