@@ -8,7 +8,8 @@
     │   │   ├── ConnectionAborted   broken off before the request was sent
     │   │   ├── DnsFailed           the name has no address
     │   │   ├── NetworkUnreachable  no way to the address
-    │   │   └── TlsFailed           no trust, or no common language
+    │   │   ├── TlsFailed           no trust, or no common language
+    │   │   └── PoolExhausted       every connection that this process may have was in use
     │   ├── Unavailable             the other end answered that it cannot serve now
     │   │   ├── ServiceUnavailable  503
     │   │   ├── Conflict            409, 425: what it is about is in use by somebody else
@@ -165,10 +166,17 @@ class TlsFailed(Unreachable):
     """The certificate is not trusted, or the two ends have no common language."""
 
 
+class PoolExhausted(Unreachable):
+    """Every connection that this process may have was in use, perhaps by calls to somebody else."""
+
+    blames_dependency = False
+
+
 class Unavailable(Transient):
-    """The other end answered, and cannot serve now."""
+    """The other end answered, and cannot serve now. `retry_after_seconds` is the pause that it asked for, if it did."""
 
     blames_dependency = True
+    retry_after_seconds: float | None = None
 
 
 class ServiceUnavailable(Unavailable):
@@ -419,7 +427,9 @@ class SchemaMismatch(Permanent):
 
 
 class PublishRefused(Permanent):
-    """The brokers will never take this message. They are well."""
+    """The brokers will never take this message. They are well. `unconfirmed` is as in PublishFailed."""
+
+    unconfirmed: frozenset[int] | None = None
 
 
 class MessageTooLarge(PublishRefused):

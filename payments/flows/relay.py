@@ -1,5 +1,7 @@
 """Sending the outbox."""
 
+from collections.abc import Sequence
+
 from payments.failures import PublishFailed, PublishRefused
 from payments.ledger.outbox import Letter, Outbox
 from payments.streams.publisher import Outgoing, StreamPublisher
@@ -14,13 +16,21 @@ def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> 
     try:
         publisher.send(map(_outgoing, letters))
     except PublishFailed as failure:  # one topic that cannot be written does not make the others come twice
-        if failure.unconfirmed is not None:
-            outbox.sent([letter for place, letter in enumerate(letters) if place not in failure.unconfirmed])
+        _forget_confirmed(outbox, letters, failure.unconfirmed)
         raise
-    except PublishRefused:
-        return sum(_send_one(outbox, publisher, letter) for letter in letters)
+    except PublishRefused as refusal:
+        left = _forget_confirmed(outbox, letters, refusal.unconfirmed)
+        return len(letters) - len(left) + sum(_send_one(outbox, publisher, letter) for letter in left)
     outbox.sent(letters)
     return len(letters)
+
+
+def _forget_confirmed(outbox: Outbox, letters: Sequence[Letter], unconfirmed: frozenset[int] | None) -> list[Letter]:
+    """Forget the letters that were confirmed, if it is known which, and return the others."""
+    if unconfirmed is None:
+        return list(letters)
+    outbox.sent([letter for place, letter in enumerate(letters) if place not in unconfirmed])
+    return [letter for place, letter in enumerate(letters) if place in unconfirmed]
 
 
 def _send_one(outbox: Outbox, publisher: StreamPublisher, letter: Letter) -> int:

@@ -12,8 +12,6 @@ from payments.borders.http import failure_of_transport, lost
 from payments.failures import AnswerTimeout, Failure
 from payments.gateway.transport import Limit, PooledTransport
 
-__all__ = ["Call", "Client", "ClientPolicy", "Reply", "Tell", "lost", "pooled_client", "silent"]
-
 Tell = Callable[..., None]
 
 

@@ -1,7 +1,7 @@
 """Connections to the ledger, and the names of what can go wrong with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -10,10 +10,13 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from payments.failures import DatabaseAway, DataRefused, SchemaMismatch, Unexpected, WriteConflict
+from payments.borders.postgresql import failure_of_postgresql
+from payments.failures import Transient
 
 Connection = psycopg.Connection[TupleRow]
 Parameters = Mapping[str, Any]
+Shield = Callable[[], AbstractContextManager[Any]]
+"""What stands before every use of a connection, such as a breaker, and sees what comes out of it."""
 
 
 class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +30,8 @@ class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Database:
     """A pool of connections to one PostgreSQL. Every statement commits by itself, unless inside `transaction`."""
 
-    def __init__(self, url: str, policy: DatabasePolicy) -> None:
+    def __init__(self, url: str, policy: DatabasePolicy, shield: Shield = nullcontext) -> None:
+        self._shield = shield
         self._pool = ConnectionPool(
             url,
             min_size=0,
@@ -66,8 +70,8 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection; what psycopg raises meanwhile comes out with our names."""
-        with _named(), self._pool.connection() as connection:
+        """Lend a connection; what psycopg raises meanwhile comes out with our names. Raises what the shield raises."""
+        with self._shield(), _named(), self._pool.connection() as connection:
             yield connection
 
     @contextmanager
@@ -95,34 +99,14 @@ def _session(policy: DatabasePolicy) -> dict[str, str | int]:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Classify psycopg's errors by SQLSTATE class (PostgreSQL documentation, appendix A)."""
+    """Let psycopg's errors out under our names, and without the row that PostgreSQL quotes in those about values."""
     try:
         yield
-    except (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable) as error:
-        raise WriteConflict("gave way to another transaction", code="write_conflict", service="database") from error
-    except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedObject) as error:
-        message = "the ledger's tables are not those of this program; run `payferry migrate`"
-        raise SchemaMismatch(message, code=_code(error, "schema_mismatch"), service="database") from error
-    except (
-        *(PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError),
-        *(errors.ReadOnlySqlTransaction, errors.InFailedSqlTransaction),  # a replica, after a fail-over
-    ) as error:
-        raise DatabaseAway(
-            "no answer from PostgreSQL", code=_code(error, "database_away"), service="database"
-        ) from error
     except errors.UniqueViolation:
         raise  # a caller that provokes one knows what it means
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise DataRefused(
-            "PostgreSQL refused the values", code=_code(error, "data_refused"), service="database"
-        ) from error
-    except psycopg.Error as error:
-        raise Unexpected("PostgreSQL refused", code=_code(error, "database_error"), service="database") from None
-
-
-def _code(error: Exception, otherwise: str) -> str:
-    state = getattr(error, "sqlstate", None)
-    return f"sqlstate_{state}" if state else otherwise
+    except (psycopg.Error, PoolTimeout) as error:
+        failure = failure_of_postgresql(error)
+        raise failure from (error if isinstance(failure, Transient) else None)
 
 
 def columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, list[Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from kombu.exceptions import BatchPublishError, OperationalError
 
+from payments.borders.redis import failure_of_redis
 from payments.failures import QueueAway
 
 NUMBER_HEADER = "wakeup"
@@ -49,12 +50,12 @@ class Wakeups:
         if not calls:
             return
         if self._clock() < self._away_until:
-            raise QueueAway("Redis did not answer a moment ago", code="queue_away", service="redis")
+            raise QueueAway("Redis did not answer a moment ago", service="redis", operation="send")
         try:
             self._publish(calls, delay_seconds)
         except self._errors as error:
             self._away_until = self._clock() + _PAUSE_SECONDS
-            raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="send") from error
+            raise failure_of_redis(error, "send") from error
 
     def watermark(self, queue: str) -> int | None:
         """Return the lowest number among the oldest messages in `queue`; None where it is empty.
@@ -66,7 +67,7 @@ class Wakeups:
             with self._app.connection_or_acquire() as connection:
                 oldest_last = connection.default_channel.client.lrange(queue, -_LOOKED_AT, -1)
         except self._errors as error:
-            raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="look") from error
+            raise failure_of_redis(error, "look") from error
         numbers = [number for number in map(_number, oldest_last) if number is not None]
         return min(numbers, default=0 if oldest_last else None)
 

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from payments.borders.kafka import failure_of_consuming
 from payments.envelope import Record
-from payments.failures import KafkaAway, KafkaBroken, OffsetLost
+from payments.failures import OffsetLost
 from payments.streams.kafka import KafkaAccess
 
 _TELL_AGAIN_SECONDS = 10.0
@@ -108,10 +109,8 @@ class StreamConsumer:
             self._failure = self._offset_lost(str(error.str()))
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._tell("bridge_topic_missing", topic=self._position.topic)
-        elif error.fatal():
-            self._failure = KafkaBroken(error.str(), code="kafka_broken", service="kafka", operation="consume")
-        elif not error.retriable():
-            self._failure = _away(error, "consume")
+        elif error.fatal() or not error.retriable():
+            self._failure = failure_of_consuming(error, "consume")
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -137,7 +136,7 @@ class StreamConsumer:
         except OffsetLost as lost:
             self._failure = lost
         except KafkaException as error:
-            self._failure = _away(error.args[0], "assign")
+            self._failure = failure_of_consuming(error.args[0], "assign")
         self._start(placed)
 
     def _start(self, placed: list[TopicPartition]) -> None:
@@ -185,7 +184,7 @@ class StreamConsumer:
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failure = KafkaBroken(error.str(), code="kafka_broken", service="kafka", operation="consume")
+            self._failure = failure_of_consuming(error, "consume")
         now = self._clock()
         if (
             now - self._told_at.get(error.name(), -math.inf) >= _TELL_AGAIN_SECONDS
@@ -202,10 +201,6 @@ class StreamConsumer:
             service="kafka",
             operation="consume",
         )
-
-
-def _away(error: KafkaError, operation: str) -> KafkaAway:
-    return KafkaAway(error.name(), code="kafka_error", service="kafka", operation=operation)
 
 
 def record_of(message: Message) -> Record:

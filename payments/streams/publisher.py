@@ -1,12 +1,18 @@
 """Sending messages to Kafka, each confirmed by the brokers before it counts as sent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from payments.failures import Failure, KafkaBroken, PublishFailed, PublishRefused
+from payments.borders.kafka import failure_of_publishing, worst
+from payments.failures import BrokerTimeout
 from payments.streams.kafka import KafkaAccess
+
+Shield = Callable[[], AbstractContextManager[Any]]
+"""What stands before every batch, such as a breaker, and sees what comes out of it."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +27,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 class StreamPublisher:
     """One idempotent producer: messages of one key stay in their order, and a retry inside it makes no double."""
 
-    def __init__(self, access: KafkaAccess, delivery_timeout_seconds: float = 30.0) -> None:
+    def __init__(
+        self, access: KafkaAccess, delivery_timeout_seconds: float = 30.0, shield: Shield = nullcontext
+    ) -> None:
+        self._shield = shield
         self._timeout_seconds = delivery_timeout_seconds
         self._failed: dict[int, KafkaError] = {}
         self._producer = Producer(
@@ -38,16 +47,24 @@ class StreamPublisher:
         )
 
     def send(self, messages: Iterable[Outgoing]) -> int:
-        """Send all and return how many, once every one is confirmed. Raises PublishFailed, PublishRefused."""
+        """Send all and return how many, once every one is confirmed.
+
+        Raises PublishFailed, PublishRefused where one of them can never be sent, KafkaBroken, and what the shield
+        raises.
+        """
+        with self._shield():
+            return self._send(messages)
+
+    def _send(self, messages: Iterable[Outgoing]) -> int:
         self._failed.clear()
         count = 0
         for count, message in enumerate(messages, start=1):
             self._enqueue(message, count - 1)
         left = self._producer.flush(self._timeout_seconds + 5)
         if self._failed and not left:
-            raise _named(next(iter(self._failed.values())), frozenset(self._failed))
+            raise failure_of_publishing(worst(self._failed.values()), frozenset(self._failed))
         if left:
-            raise PublishFailed("not confirmed in time", code="publish_failed", service="kafka", operation="produce")
+            raise BrokerTimeout("not confirmed in time", service="kafka", operation="produce")
         return count
 
     def _enqueue(self, message: Outgoing, place: int) -> None:
@@ -63,21 +80,10 @@ class StreamPublisher:
             except BufferError:  # the local queue is full: let it drain
                 self._producer.poll(0.1)
             except KafkaException as error:
-                raise _named(error.args[0]) from error
+                raise failure_of_publishing(error.args[0]) from error
             else:
                 self._producer.poll(0)
                 return
 
 
 _MOST_BYTES = 2_097_152  # an event of 1 MiB and what is around it; whether a broker takes it is the broker's setting
-_REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
-
-
-def _named(error: KafkaError, unconfirmed: frozenset[int] | None = None) -> Failure:
-    if error.fatal():
-        return KafkaBroken(error.name(), code="kafka_broken", service="kafka", operation="produce")
-    kind, code = (PublishRefused, "publish_refused") if error.code() in _REFUSALS else (PublishFailed, "publish_failed")
-    failure = kind(error.name(), code=code, service="kafka", operation="produce")
-    if isinstance(failure, PublishFailed):
-        failure.unconfirmed = unconfirmed
-    return failure

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from payments.borders.kafka import failure_of_consuming
 from payments.envelope import Record
-from payments.failures import KafkaAway
+from payments.failures import Failure, KafkaAway
 from payments.streams.consumer import record_of
 from payments.streams.kafka import KafkaAccess
 
@@ -58,7 +59,7 @@ class TopicReader:
         while left:
             first = self._consumer.poll(_SECONDS)  # consume() alone would wait for a whole batch
             if first is None:
-                raise KafkaAway("no record came in time", code="kafka_error", service="kafka", operation="read")
+                raise KafkaAway("no record came in time", service="kafka", operation="read")
             for message in (first, *self._consumer.consume(_BATCH, 0)):
                 if error := message.error():
                     _end_of_partition(error, message, left)
@@ -95,9 +96,9 @@ def _end_of_partition(error: KafkaError, message: Message, left: dict[int, int])
     """Strike off the partition that has been read to its end; any other error is raised."""
     partition = message.partition()
     if error.code() != KafkaError._PARTITION_EOF or partition is None:  # noqa: SLF001 - librdkafka's public code
-        raise KafkaAway(error.name(), code="kafka_error", service="kafka", operation="read")
+        raise failure_of_consuming(error, "read")
     left.pop(partition, None)
 
 
-def _away(error: KafkaException) -> KafkaAway:
-    return KafkaAway(error.args[0].name(), code="kafka_error", service="kafka", operation="read")
+def _away(error: KafkaException) -> Failure:
+    return failure_of_consuming(error.args[0], "read")
