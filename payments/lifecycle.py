@@ -10,19 +10,12 @@ move it back, or tell again what is booked, is superseded: recorded, never appli
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 
 import msgspec
 
 from payments.event import Event, Kind
 from payments.payment import CAPTURED_STATUSES, Entry, Payment, Status, movement, opened_by
-
-
-class Step(StrEnum):
-    """What can be asked of a provider's gateway."""
-
-    AUTHORIZE = "authorize"
-    CAPTURE = "capture"
+from payments.saga import Step
 
 
 class Apply(msgspec.Struct, frozen=True):
@@ -88,6 +81,23 @@ def completed(payment: Payment, amount_minor: int, capture_id: str | None = None
 def declined(payment: Payment) -> Apply:
     """Return the payment after its provider said no."""
     return Apply(msgspec.structs.replace(payment, status=Status.FAILED))
+
+
+def voided(payment: Payment) -> Apply:
+    """Return the payment after its authorization was given back."""
+    return Apply(msgspec.structs.replace(payment, status=Status.VOIDED))
+
+
+def taken_back(payment: Payment, captured_minor: int, capture_id: str | None, refund_id: str) -> Apply:
+    """Return the payment after a capture was refunded whole, with the entries of both."""
+    captured = completed(payment, captured_minor, capture_id)
+    refunded = msgspec.structs.replace(
+        captured.payment, status=Status.REFUNDED, refunds={**captured.payment.refunds, refund_id: captured_minor}
+    )
+    back = movement(
+        payment, f"refund:{refund_id}", captured_minor, debit="merchant", credit=f"provider:{payment.provider}"
+    )
+    return Apply(refunded, (*captured.entries, *back))
 
 
 def _requested(payment: Payment, _event: Event) -> Decision:

@@ -1,28 +1,39 @@
 """The one place where things are put together. Call it after fork: what it builds holds sockets and threads."""
 
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import structlog
 
 from config.celery import PROCESS_TASK
+from config.policies import told_policies
 from config.settings import Settings
 from payments.event import Provider
 from payments.flows.desk import Desk, WorkPolicy
+from payments.flows.guard import Guard
 from payments.flows.intake import Intake
+from payments.flows.reading import PaymentReader
 from payments.gateway.client import ClientPolicy
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateways import build_gateways
+from payments.ledger.books import Books
 from payments.ledger.census import Census
 from payments.ledger.claims import Claims
-from payments.ledger.database import Database, DatabasePolicy
+from payments.ledger.database import Database, DatabasePolicy, Shield
 from payments.ledger.dead_letters import DeadLetters
 from payments.ledger.inbox import Inbox
 from payments.ledger.outbox import Outbox
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
 from payments.log_events import Tell, teller
+from payments.policies import Policies, load_policies
 from payments.queue.wakeups import Wakeups
-from payments.resilience.backoff import Backoff
+from payments.resilience.exchange import Exchange, connect
+from payments.resilience.last_known import LastKnown
+from payments.resilience.rate_limit import RateLimits
+from payments.resilience.retry_budget import RetryBudgets
+from payments.resilience.switchboard import Switchboard
 from payments.streams.consumer import Position, StreamConsumer
 from payments.streams.kafka import KafkaAccess
 from payments.streams.publisher import StreamPublisher
@@ -34,7 +45,20 @@ class Wiring:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tell: Tell = teller(structlog.get_logger())
-        self.database = build_database(settings)
+        self.policies: Policies = load_policies(told_policies(settings))
+        self.switchboard = Switchboard(self._exchange, self.policies.breakers, self.tell)
+        self.database = build_database(settings, self.switchboard.breaker("database").call)
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        """Return the line to what the fleet shares. It connects when it is first needed."""
+        url = self.settings.redis.state_url
+        return Exchange(connect(url) if url else None, self.tell)
+
+    def guard(self) -> Guard:
+        """Return what stands before the providers."""
+        limits = RateLimits(self._exchange, self.policies.rate_limits)
+        return Guard(self.switchboard, limits, RetryBudgets(self._exchange, self.policies.retry_budgets))
 
     def desk(self, app: Any) -> Desk:  # noqa: ANN401 - Celery is untyped
         """Return a worker's tools; `app` is its Celery app."""
@@ -43,7 +67,9 @@ class Wiring:
             settlements=Settlements(self.database),
             sweeps=Sweeps(self.database),
             wakeups=Wakeups(app, PROCESS_TASK),
-            gateways=build_gateways(endpoints(self.settings), client_policy(self.settings)),
+            gateways=build_gateways(endpoints(self.settings), client_policy(self.settings), tell=self.tell),
+            guard=self.guard(),
+            policies=self.policies,
             policy=work_policy(self.settings),
             events_topic=self.settings.kafka.events_topic,
             dead_letter_topic=self.settings.kafka.dead_letter_topic,
@@ -79,11 +105,22 @@ class Wiring:
 
     def publisher(self) -> StreamPublisher:
         """Return a producer."""
-        return StreamPublisher(kafka_access(self.settings))
+        return StreamPublisher(kafka_access(self.settings), shield=self.switchboard.breaker("kafka").call)
+
+    def reader(self) -> PaymentReader:
+        """Return what reads single payments, also while the ledger is away."""
+        url = self.settings.redis.state_url
+        last_known = LastKnown(connect(url, text=False) if url else None, self.switchboard.local("cache"), _REMEMBERED)
+        remembers = self.policies.fallbacks.read == "last_known"
+        return PaymentReader(Books(self.database), last_known, remembers=remembers)
 
 
-def build_database(settings: Settings) -> Database:
-    """Return a pool of connections to the ledger."""
+_REMEMBERED = 7 * 86_400.0
+"""Seconds for which the last known value of a read is kept."""
+
+
+def build_database(settings: Settings, shield: Shield = nullcontext) -> Database:
+    """Return a pool of connections to the ledger; `shield` stands before every use of one."""
     told = settings.database
     return Database(
         told.url,
@@ -92,6 +129,7 @@ def build_database(settings: Settings) -> Database:
             connect_timeout_seconds=told.connect_timeout_seconds,
             statement_timeout_ms=told.statement_timeout_ms,
         ),
+        shield,
     )
 
 
@@ -128,17 +166,21 @@ def work_policy(settings: Settings) -> WorkPolicy:
     told = settings.work
     two_calls_seconds = 2 * settings.gateway.total_timeout_seconds
     return WorkPolicy(
-        most_attempts=1 + told.max_retries,
-        backoff=Backoff(base_seconds=told.backoff_base_seconds, cap_seconds=told.backoff_cap_seconds),
         lease_seconds=told.lease_seconds,
         line_seconds=max(0.0, told.soft_time_limit_seconds - two_calls_seconds),
         longest_countdown_seconds=told.visibility_timeout_seconds / 2,
+        longest_wait_seconds=max(_LONGEST_WAIT, told.out_of_order_wait_seconds),
+        buries_when_open=settings.policies.breaker_open_action == "dead-letter",
         out_of_order_wait_seconds=told.out_of_order_wait_seconds,
         out_of_order_window_seconds=told.out_of_order_window_seconds,
         sweep_interval_seconds=told.sweep_interval_seconds,
         sweep_grace_seconds=told.sweep_grace_seconds,
         sweep_batch_size=told.sweep_batch_size,
     )
+
+
+_LONGEST_WAIT = 5.0
+"""Seconds. Thousands of messages that wait in a worker for a breaker would be a burden; rows in a table are none."""
 
 
 def client_policy(settings: Settings) -> ClientPolicy:

@@ -15,11 +15,8 @@ from tasks.desk import desk
 def process_payment(*, inbox_id: int, provider: str, payment_id: str) -> dict[str, Any]:
     """Work off inbox row `inbox_id`. `provider` and `payment_id` are there for the reader of Flower."""
     ending = process(desk(), inbox_id)
-    longest_seconds = desk().policy.longest_countdown_seconds
     match ending:
-        case RetryLater() if ending.delay_seconds <= longest_seconds:
+        case RetryLater() | Waiting() if desk().policy.keeps_message(ending):
             raise Again(ending.code, ending.delay_seconds)
-        case Waiting():
-            raise Again("out_of_order", ending.delay_seconds)
-        case _:  # a longer delay than a message can wait in a worker is left to the sweeper
+        case _:  # what is due later than a message should wait in a worker is left to the sweeper
             return {"provider": provider, "payment_id": payment_id, "ending": name_of(ending)}

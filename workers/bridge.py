@@ -7,7 +7,7 @@ from types import FrameType
 import msgspec
 
 from payments.envelope import Record
-from payments.failures import DatabaseAway, KafkaAway, Transient
+from payments.failures import KafkaAway, Transient
 from payments.flows.intake import Intake
 from payments.ledger.inbox import Inbox
 from payments.log_events import Tell
@@ -101,7 +101,7 @@ class Bridge:
         self._count_at = self._clock() + _COUNT_SECONDS
         try:
             unfinished = self._inbox.unfinished(self._policy.high_water_mark)
-        except DatabaseAway:
+        except Transient:
             return  # the next batch will meet it too, and pause
         if self._paused_for is None and unfinished >= self._policy.high_water_mark:
             self._pause("high-water mark")

@@ -30,6 +30,7 @@ _PROCFILE = Path(__file__).parents[1] / "Procfile"
 _PARTITIONS = 12
 _READY_SECONDS = 90.0
 _SANDBOX = "sandbox"
+_STRIPES_LIMIT = "PAYFERRY_POLICY__RATE_LIMITS__STRIPE__CALLS_PER_SECOND"
 _OTHER_PLACES = ("STRIPE_BASE_URL", "RAZORPAY_BASE_URL", "PAYPAL_BASE_URL", "CANONICAL_BASE_URL")
 
 
@@ -103,6 +104,8 @@ class Stack:
         told = settings.gateway
         named = told.sandbox_url or told.stripe_base_url or told.razorpay_base_url or told.paypal_base_url
         self._serve("Providers", named or told.canonical_base_url, "SANDBOX_URL", self._sandbox_url)
+        if "SANDBOX_URL" in self._environment and _STRIPES_LIMIT not in os.environ:
+            self._environment[_STRIPES_LIMIT] = "0"  # the sandbox has none
         if self._own_servers:
             self._environment |= dict.fromkeys(_OTHER_PLACES, self._environment["SANDBOX_URL"])
             self._environment |= {"KAFKA_SSL": "false"}

@@ -4,14 +4,16 @@ import msgspec
 
 from payments.failures import Failure
 from payments.ledger.claims import Claim
-from payments.ledger.settlements import Announcement
+from payments.ledger.settlements import Announcement, Decline
 from payments.payment import Payment
 
 
-def announce_payment(topic: str, claim: Claim, payment: Payment, ending: str) -> Announcement:
-    """Return the news that `payment` now is as it is."""
+def announce_payment(
+    topic: str, claim: Claim, payment: Payment, ending: str, decline: Decline | None = None
+) -> Announcement:
+    """Return the news that `payment` now is as it is, and why the provider said no where it did."""
     event = claim.event
-    told = {
+    told: dict[str, object] = {
         "version": 1,
         "event_id": event.event_id,
         "provider": event.provider,
@@ -25,11 +27,13 @@ def announce_payment(topic: str, claim: Claim, payment: Payment, ending: str) ->
         "refunded_minor": payment.refunded_minor,
         "occurred_at": event.occurred_at,
     }
+    if decline is not None:
+        told["decline"] = decline
     return Announcement(topic=topic, payload=msgspec.json.encode(told))
 
 
-def announce_burial(topic: str, claim: Claim, failure: Failure) -> Announcement:
-    """Return the news that the event is dead. Its raw bytes stay in the ledger."""
+def announce_burial(topic: str, claim: Claim, failure: Failure, reason: str) -> Announcement:
+    """Return the news that the event is dead, for `reason`. Its raw bytes stay in the ledger."""
     event = claim.event
     told = {
         "version": 1,
@@ -38,7 +42,9 @@ def announce_burial(topic: str, claim: Claim, failure: Failure) -> Announcement:
         "kind": event.kind,
         "payment_id": event.payment_id,
         "attempts": claim.attempts,
-        "reason": failure.code,
+        "reason": reason,
+        "kind_of_failure": failure.kind,
+        "code": failure.code,
         "message": failure.message,
     }
     return Announcement(topic=topic, payload=msgspec.json.encode(told))

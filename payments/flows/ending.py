@@ -23,9 +23,10 @@ class RetryLater(msgspec.Struct, frozen=True, tag=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, tag=True):
-    """It needs another event of its payment first: due again in `delay_seconds`, no attempt spent."""
+    """It must wait for no fault of its own: due again in `delay_seconds`, no attempt spent. `code` says what for."""
 
     delay_seconds: float
+    code: str
 
 
 class Buried(msgspec.Struct, frozen=True, tag=True):

@@ -4,18 +4,13 @@ from contextlib import suppress
 
 import msgspec
 
-from payments.failures import (
-    AttemptsSpent,
-    Failure,
-    OutcomeUnknown,
-    Permanent,
-    QueueAway,
-    RateLimited,
-    RuleBroken,
-    Unexpected,
-)
-from payments.flows.acting import LeaseLost, act, already_taken
-from payments.flows.announcement import announce_burial, announce_payment
+from payments.borders.provider_codes import decline_of
+from payments.borders.unforeseen import failure_of
+from payments.failures import AttemptsSpent, QueueAway, RuleBroken, Transient
+from payments.flows.acting import LeaseLost, Recorded, Reversed, act
+from payments.flows.announcement import announce_payment
+from payments.flows.answering import answer, bury_reversed
+from payments.flows.case import Case, Done, booked, ended_as
 from payments.flows.desk import Desk
 from payments.flows.ending import (
     Buried,
@@ -30,16 +25,10 @@ from payments.flows.ending import (
     name_of,
 )
 from payments.ledger.claims import Claim
-from payments.ledger.settlements import Ended
+from payments.ledger.settlements import Booking, Decline
 from payments.ledger.state import State
 from payments.lifecycle import Act, Apply, Broken, Decision, NotYet, decide
-
-
-class Done(msgspec.Struct, frozen=True):
-    """How an event ended, and which one of its payment is next."""
-
-    ending: Ending
-    successor_id: int | None = None
+from payments.saga import Journal, Line, Mark, Step
 
 
 def process(desk: Desk, inbox_id: int) -> Ending:
@@ -55,7 +44,7 @@ def process(desk: Desk, inbox_id: int) -> Ending:
             _pass_on(desk, successor_id)
             break
         behind = work_off(desk, successor_id)
-        if isinstance(behind.ending, RetryLater | Waiting):
+        if isinstance(behind.ending, RetryLater | Waiting) and desk.policy.keeps_message(behind.ending):
             _pass_on(desk, successor_id, behind.ending.delay_seconds)
         successor_id = behind.successor_id
     return done.ending
@@ -66,7 +55,7 @@ def work_off(desk: Desk, inbox_id: int) -> Done:
     claim = desk.claims.take(inbox_id, desk.policy.lease_seconds)
     if claim is None:
         return Done(Passed(str(desk.claims.state(inbox_id))))
-    done = _worked_off(desk, claim)
+    done = _worked_off(desk, Case(claim, Journal(claim.saga)))
     _tell(desk, claim, done.ending)
     return done
 
@@ -94,98 +83,96 @@ _LOG_EVENTS: dict[type, str] = {
 }
 
 
-def _worked_off(desk: Desk, claim: Claim) -> Done:
+def _worked_off(desk: Desk, case: Case) -> Done:
+    """Go on until the event has an ending. It goes round again only where its saga has just learned or turned."""
+    going: Case | Done = case
+    while isinstance(going, Case):
+        going = _one_round(desk, going)
+    return going
+
+
+def _one_round(desk: Desk, case: Case) -> Case | Done:
     try:
-        _check_attempts(desk, claim)
-        return _carry_out(desk, claim, decide(claim.payment, claim.event))
+        _check_attempts(desk, case.claim)
+        return _carry_out(desk, case, decide(case.claim.payment, case.claim.event))
     except LeaseLost:
         return Done(Overtaken())
-    except Failure as failure:
-        if failure.service == "database":
+    except Exception as error:  # the border of our own code: what nobody foresaw gets a name here
+        failure = failure_of(error, "process").at(case.claim.event.event_id, case.claim.attempts)
+        if isinstance(failure, Transient) and failure.service == "database":
             raise
-        return _after(desk, claim, failure)
-    except Exception as error:  # noqa: BLE001 - the border of our own code: what nobody foresaw gets a name here
-        return _after(desk, claim, _unexpected(error))
+        return answer(desk, case, failure)
 
 
 def _check_attempts(desk: Desk, claim: Claim) -> None:
     """Stop an event that ended every attempt together with its worker."""
-    if claim.attempts > desk.policy.most_attempts:
+    if claim.attempts > 1 + desk.policies.most_retries(claim.event.provider):
         raise AttemptsSpent(
             f"no answer in {claim.attempts - 1} attempts, each ended by the death of its worker or its time limit",
-            code="attempts_spent",
             operation="process",
         )
 
 
-def _carry_out(desk: Desk, claim: Claim, decision: Decision) -> Done:
+def _carry_out(desk: Desk, case: Case, decision: Decision) -> Done:
     match decision:
         case Apply():
-            return _book(desk, claim, decision, accepted=True)
+            return _book(desk, case, decision)
         case Act():
-            apply, accepted = act(desk, claim, decision)
-            return _book(desk, claim, apply, accepted=accepted)
+            return _act(desk, case, decision)
         case NotYet():
-            return _wait(desk, claim, decision)
+            return _yield_turn(desk, case.claim, decision)
         case Broken():
             raise RuleBroken(decision.message, code=decision.code, operation="decide")
         case _:
-            return _end(desk.settlements.close(claim, State.SUPERSEDED), Superseded())
+            return ended_as(desk.settlements.close(case.claim, State.SUPERSEDED), Superseded())
 
 
-def _book(desk: Desk, claim: Claim, apply: Apply, *, accepted: bool) -> Done:
-    ending: Ending = Settled() if accepted else Declined()
-    state = State.SETTLED if accepted else State.DECLINED
-    news = announce_payment(desk.events_topic, claim, apply.payment, state)
-    ended = desk.settlements.book(claim, state, apply.payment, apply.entries, news)
-    if ended is None:
-        desk.claims.give_back(claim)  # no-one else's: the payment had moved on since it was read, so decide again
-    return _end(ended, ending)
+def _act(desk: Desk, case: Case, plan: Act) -> Done:
+    match act(desk, case.claim, plan, case.journal):
+        case Recorded(apply=apply):
+            return _book(desk, case, apply, _recorded(case.claim))
+        case Reversed(apply=apply, cause=Line(declined=True) as cause):
+            return _book_declined(desk, case, apply, cause)
+        case Reversed(apply=apply, cause=cause):
+            return bury_reversed(desk, case, apply, cause)
 
 
-def _wait(desk: Desk, claim: Claim, decision: NotYet) -> Done:
+def _book(desk: Desk, case: Case, apply: Apply, *lines: Line) -> Done:
+    news = announce_payment(desk.events_topic, case.claim, apply.payment, State.SETTLED)
+    booking = Booking(apply.payment, apply.entries)
+    lines = (*case.journal.unwritten(), *lines)
+    return booked(desk, case, desk.settlements.book(case.claim, State.SETTLED, booking, news, lines=lines), Settled())
+
+
+def _book_declined(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
+    """Book that the provider said no; why it did so is written along with it if that can be."""
+    decline = Decline(kind=decline_of(case.claim.event.provider, cause.code).kind, code=cause.code or "declined")
+    news = announce_payment(desk.events_topic, case.claim, apply.payment, State.DECLINED, decline)
+    booking = Booking(apply.payment, apply.entries)
+    ended = desk.settlements.book(
+        case.claim, State.DECLINED, booking, news, lines=case.journal.unwritten(), decline=decline
+    )
+    if ended is not None and ended.left_out is not None:
+        desk.tell("optional_part_left_out", part="decline", sqlstate=ended.left_out)
+    return booked(desk, case, ended, Declined())
+
+
+def _recorded(claim: Claim) -> Line:
+    return Line(step=Step.RECORD, mark=Mark.DONE, attempt=claim.attempts)
+
+
+def _yield_turn(desk: Desk, claim: Claim, decision: NotYet) -> Done:
     """Let later events go first, for as long as the window lasts."""
     if claim.yielding_seconds >= desk.policy.out_of_order_window_seconds:
         raise RuleBroken(f"needs {decision.needs}, which did not come", code="out_of_order", operation="decide")
     delay_seconds = desk.policy.out_of_order_wait_seconds
     ours, successor_id = desk.claims.yield_turn(claim, delay_seconds)
-    return Done(Waiting(delay_seconds), successor_id) if ours else Done(Overtaken())
-
-
-def _after(desk: Desk, claim: Claim, failure: Failure) -> Done:
-    """Bury what cannot succeed, or has had its attempts; the rest is due again after a delay."""
-    if isinstance(failure, Permanent) or claim.attempts >= desk.policy.most_attempts:
-        if (taken := already_taken(desk, claim, failure)) is not None:
-            return _book(desk, claim, taken, accepted=True)
-        news = announce_burial(desk.dead_letter_topic, claim, failure)
-        return _end(desk.settlements.bury(claim, failure, news), Buried(failure.code))
-    delay_seconds = _delay_seconds(desk, claim, failure)
-    state = State.VERIFYING if isinstance(failure, OutcomeUnknown) else State.RETRYING
-    ours = desk.claims.retry_later(claim, delay_seconds, failure, state)
-    return Done(RetryLater(delay_seconds, failure.code) if ours else Overtaken())
-
-
-def _delay_seconds(desk: Desk, claim: Claim, failure: Failure) -> float:
-    delay_seconds = desk.policy.backoff.delay_seconds(claim.attempts)
-    return max(delay_seconds, failure.retry_after_seconds) if isinstance(failure, RateLimited) else delay_seconds
-
-
-def _end(ended: Ended | None, ending: Ending) -> Done:
-    return Done(ending, ended.successor_id) if ended else Done(Overtaken())
+    return Done(Waiting(delay_seconds, "out_of_order"), successor_id) if ours else Done(Overtaken())
 
 
 def _pass_on(desk: Desk, inbox_id: int, delay_seconds: float | None = None) -> None:
-    """Leave an event to another task. If the message gets lost, or its delay is too long, the sweeper sends it."""
-    if delay_seconds is not None and delay_seconds > desk.policy.longest_countdown_seconds:
-        return
+    """Leave an event to another task. If the message gets lost, the sweeper sends it."""
     call = desk.sweeps.wake(inbox_id)
     if call is not None:
         with suppress(QueueAway):  # the first event has ended well all the same
             desk.wakeups.send([call], delay_seconds)
-
-
-def _unexpected(error: Exception) -> Failure:
-    """Name what nobody foresaw by its type alone: its text may hold personal data."""
-    if type(error).__name__ == "SoftTimeLimitExceeded":  # Celery's, which is not imported here
-        return OutcomeUnknown("the time limit came in the middle of it", code="time_limit", operation="process")
-    return Unexpected(f"{type(error).__name__} was raised", code="unexpected", operation="process")

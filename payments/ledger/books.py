@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from payments.event import Provider
+from payments.ledger.database import Database
 from payments.payment import Payment, Status
 
 PAYMENT_COLUMNS = """
@@ -42,3 +43,73 @@ def payment_parameters(payment: Payment) -> dict[str, Any]:
     told["refunds"] = msgspec.json.encode(payment.refunds).decode()
     told["disputes"] = msgspec.json.encode(payment.disputes).decode()
     return told
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a payment, and what became of it: JSON texts as the ledger keeps them."""
+
+    inbox_id: int
+    event_id: str
+    kind: str
+    state: str
+    attempts: int
+    due_at: str
+    saga: msgspec.Raw
+    failures: msgspec.Raw
+
+
+class Books:
+    """Reading single payments."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, name: str) -> Payment | None:
+        """Return the payment of this ordering key, or of another name that it goes by."""
+        row = self._database.row(_FIND, {"name": name})
+        return payment_of(row[0], row[1:]) if row else None
+
+    def passages(self, name: str) -> list[Passage]:
+        """Return every event of the payment, in its line's order."""
+        return [
+            Passage(
+                inbox_id=row[0],
+                event_id=row[1],
+                kind=row[2],
+                state=row[3],
+                attempts=row[4],
+                due_at=row[5].isoformat(),
+                saga=msgspec.Raw(row[6].encode()),
+                failures=msgspec.Raw(row[7].encode()),
+            )
+            for row in self._database.rows(_PASSAGES, {"name": name})
+        ]
+
+    def declines(self, name: str) -> list[dict[str, str]]:
+        """Return why the provider said no to this payment, each time that it did."""
+        rows = self._database.rows(_DECLINES, {"name": name})
+        return [{"kind": row[0], "code": row[1], "declined_at": row[2].isoformat()} for row in rows]
+
+
+# A payment by its own name, or by one that it was found to have as well.
+_LINE = "coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s)"
+
+_FIND = f"""
+SELECT ordering_key, {PAYMENT_COLUMNS}
+  FROM payments
+ WHERE ordering_key = {_LINE}
+"""  # noqa: S608 - put together from constants
+
+_PASSAGES = f"""
+SELECT id, event_id, kind, state, attempts, due_at, saga::TEXT, failures::TEXT
+  FROM inbox
+ WHERE ordering_key = {_LINE}
+ ORDER BY id
+"""  # noqa: S608 - put together from constants
+
+_DECLINES = f"""
+SELECT kind, code, declined_at
+  FROM declines
+ WHERE ordering_key = {_LINE}
+ ORDER BY declined_at
+"""  # noqa: S608 - put together from constants

@@ -1,5 +1,6 @@
 """A claim: an inbox row that is one worker's own while its lease lasts. Every write names the claim's token."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from payments.ledger.books import PAYMENT_COLUMNS, payment_of
 from payments.ledger.database import Database
 from payments.ledger.state import State
 from payments.payment import Payment
+from payments.saga import Line
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment | None
     yielding_seconds: float
     """For how long this event has waited for another one of its payment; 0 if it has not."""
+    put_off_seconds: float = 0.0
+    """How long ago it was first put off; 0 if it never was."""
+    waited_seconds: float = 0.0
+    """How much of that was no fault of the payment, such as an open breaker."""
+    saga: tuple[Line, ...] = ()
+    """What was done at the provider before."""
 
     def parameters(self) -> dict[str, Any]:
         """Return what every write names."""
@@ -54,7 +62,10 @@ class Claims:
             ordering_key=row[2],
             event=msgspec.structs.replace(decode(row[3]), ordering_key=row[2]),
             yielding_seconds=row[4],
-            payment=payment_of(row[2], row[5:]),
+            put_off_seconds=row[5],
+            waited_seconds=row[6],
+            saga=_SAGA.decode(row[7]),
+            payment=payment_of(row[2], row[8:]),
         )
 
     def state(self, inbox_id: int) -> State | None:
@@ -68,29 +79,48 @@ class Claims:
         except errors.UniqueViolation:  # inbox_one_at_work: another event of this payment is being worked on
             return None
 
-    def keep(self, claim: Claim, lease_seconds: float, alias: str | None) -> bool:
-        """Prolong the lease between two steps, and learn another name of the payment. False: no longer ours.
+    def keep(self, claim: Claim, lease_seconds: float, lines: Sequence[Line], alias: str | None = None) -> bool:
+        """Write `lines` down, prolong the lease, and learn another name of the payment. False: no longer ours.
 
         Where something has begun under that other name, ours is given back, due at once, and joins that line.
         """
-        told = claim.parameters() | {"lease_seconds": lease_seconds}
+        told = claim.parameters() | {"lease_seconds": lease_seconds, "lines": saga_json(lines)}
+        if alias is None:
+            return bool(self._database.run(_KEEP, told))
         with self._database.transaction() as connection:
             if not connection.execute(_KEEP, told).rowcount:
                 return False
-            if alias is None or aliases.join(connection, alias, claim.ordering_key):
+            if aliases.join(connection, alias, claim.ordering_key):
                 return True
             connection.execute(_GIVE_BACK, told)
             aliases.learn(connection, [(claim.ordering_key, alias)])
             return False
 
+    def turn_round(self, claim: Claim, lease_seconds: float, lines: Sequence[Line]) -> Claim | None:
+        """Write down that the saga goes backward from here, with attempts of its own. None: no longer ours."""
+        told = claim.parameters() | {"lease_seconds": lease_seconds, "lines": saga_json(lines)}
+        if not self._database.run(_TURN_ROUND, told):
+            return None
+        return msgspec.structs.replace(claim, attempts=1)
+
     def give_back(self, claim: Claim) -> None:
         """Give the row back as it was taken, due at once; the attempt is not spent. Nothing where it is not ours."""
         self._database.run(_GIVE_BACK, claim.parameters())
 
-    def retry_later(self, claim: Claim, delay_seconds: float, failure: Failure, state: State) -> bool:
+    def retry_later(
+        self, claim: Claim, delay_seconds: float, failure: Failure, state: State, lines: Sequence[Line] = ()
+    ) -> bool:
         """Give the row back as `state`, due in `delay_seconds`; the attempt is spent. False: no longer ours."""
-        told = {"delay_seconds": delay_seconds, "state": state.value, "failure": history(claim, failure)}
-        return bool(self._database.run(_RETRY_LATER, claim.parameters() | told))
+        told = {"delay_seconds": delay_seconds, "failure": history(claim, failure), "state": state.value}
+        return bool(self._database.run(_RETRY_LATER, claim.parameters() | told | {"lines": saga_json(lines)}))
+
+    def wait(self, claim: Claim, delay_seconds: float, lines: Sequence[Line] = ()) -> bool:
+        """Give the row back, due in `delay_seconds`, for no fault of its own; the attempt is not spent.
+
+        Those behind it wait as well. False: no longer ours.
+        """
+        told = {"delay_seconds": delay_seconds, "lines": saga_json(lines)}
+        return bool(self._database.run(_WAIT, claim.parameters() | told))
 
     def yield_turn(self, claim: Claim, delay_seconds: float) -> tuple[bool, int | None]:
         """Let later events of the payment go first, and come back in `delay_seconds`; the attempt is not spent.
@@ -105,13 +135,26 @@ def history(claim: Claim, failure: Failure) -> str:
     """Return `failure` as JSON, to be appended to a row's history with the database's time."""
     told = {
         "attempt": claim.attempts,
-        "type": type(failure).__name__,
+        "kind": failure.kind,
         "code": failure.code,
         "service": failure.service,
         "operation": failure.operation,
         "message": failure.message,
+        "provider_message": failure.provider_message,
+        "correlation_id": failure.correlation_id,
     }
     return msgspec.json.encode(told).decode()
+
+
+def saga_json(lines: Sequence[Line]) -> str:
+    """Return `lines` as JSON, to be appended to a row's saga with the database's time."""
+    return msgspec.json.encode(lines).decode()
+
+
+_SAGA = msgspec.json.Decoder(tuple[Line, ...])
+
+# The lines that a statement appends to the row's saga; most have none.
+SAGA_NOTED = """saga = CASE WHEN %(lines)s = '[]' THEN saga ELSE saga || stamped(%(lines)s::JSONB) END"""
 
 
 # An event that yields is taken whenever it is asked for: its payment may just have moved.
@@ -134,7 +177,10 @@ WITH mine AS (
                   AND earlier.yielding_since IS NULL
                   AND earlier.state IN ('received', 'processing', 'retrying', 'waiting', 'verifying'))
     RETURNING token, attempts, ordering_key, event::TEXT AS event,
-              coalesce(extract(epoch FROM now() - yielding_since), 0)::FLOAT8 AS yielding_seconds
+              coalesce(extract(epoch FROM now() - yielding_since), 0)::FLOAT8 AS yielding_seconds,
+              coalesce(extract(epoch FROM now() - put_off_since), 0)::FLOAT8 AS put_off_seconds,
+              extract(epoch FROM waited)::FLOAT8 AS waited_seconds,
+              saga::TEXT AS saga
 )
 SELECT mine.*, {PAYMENT_COLUMNS}
   FROM mine
@@ -157,13 +203,24 @@ UPDATE inbox
    AND inbox.state IN ('received', 'retrying', 'waiting', 'verifying')
 """
 
-_KEEP = """
+_KEEP = f"""
 UPDATE inbox
-   SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+   SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
+       {SAGA_NOTED}
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'
-"""
+"""  # noqa: S608 - put together from constants
+
+_TURN_ROUND = f"""
+UPDATE inbox
+   SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
+       attempts = 1,
+       {SAGA_NOTED}
+ WHERE id = %(id)s
+   AND token = %(token)s
+   AND state = 'processing'
+"""  # noqa: S608 - put together from constants
 
 _GIVE_BACK = """
 UPDATE inbox
@@ -178,18 +235,35 @@ UPDATE inbox
    AND state = 'processing'
 """
 
-_RETRY_LATER = """
-UPDATE inbox
-   SET state = %(state)s::inbox_state,
-       ordering_key = coalesce(
+# A name of the payment may have been learned while the row was at work.
+_BACK_IN_LINE = """ordering_key = coalesce(
            (SELECT aliases.ordering_key FROM aliases WHERE alias = inbox.ordering_key), ordering_key),
        lease_until = NULL,
        due_at = now() + make_interval(secs => %(delay_seconds)s),
-       failures = failures || jsonb_build_array(%(failure)s::JSONB || jsonb_build_object('at', now()))
+       put_off_since = coalesce(put_off_since, now())"""
+
+_RETRY_LATER = f"""
+UPDATE inbox
+   SET state = %(state)s::inbox_state,
+       {_BACK_IN_LINE},
+       {SAGA_NOTED},
+       failures = failures || stamped(jsonb_build_array(%(failure)s::JSONB))
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'
-"""
+"""  # noqa: S608 - put together from constants
+
+_WAIT = f"""
+UPDATE inbox
+   SET state = 'waiting',
+       {_BACK_IN_LINE},
+       {SAGA_NOTED},
+       attempts = attempts - 1,
+       waited = waited + make_interval(secs => %(delay_seconds)s)
+ WHERE id = %(id)s
+   AND token = %(token)s
+   AND state = 'processing'
+"""  # noqa: S608 - put together from constants
 
 _YIELD_TURN = """
 WITH mine AS (

@@ -1,22 +1,29 @@
 """A settlement: everything that ends an event, in one statement under the claim's token, or nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 
 from payments.failures import DatabaseAway, Failure
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
-from payments.ledger.claims import Claim, history
+from payments.ledger.claims import SAGA_NOTED, Claim, history, saga_json
 from payments.ledger.database import Database, columns
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
+from payments.saga import Line
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The event has ended. `successor_id` is the next event of its payment, if one waits."""
+    """The event has ended. `successor_id` is the next event of its payment, if one waits.
+
+    `left_out` names the SQLSTATE of an optional part that could not be written; the rest stands.
+    """
 
     successor_id: int | None
+    left_out: str | None = None
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +33,20 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
 
 
+class Booking(msgspec.Struct, frozen=True):
+    """The payment as it is from now on, and what its money leaves in the books."""
+
+    payment: Payment
+    entries: tuple[Entry, ...] = ()
+
+
+class Decline(msgspec.Struct, frozen=True):
+    """Why the provider said no to the payer: the type of the failure, and the provider's own code."""
+
+    kind: str
+    code: str
+
+
 class Settlements:
     """Ending an event."""
 
@@ -33,25 +54,63 @@ class Settlements:
         self._database = database
 
     def book(
-        self, claim: Claim, state: State, payment: Payment, entries: tuple[Entry, ...], news: Announcement
+        self,
+        claim: Claim,
+        state: State,
+        booking: Booking,
+        news: Announcement,
+        *,
+        lines: Sequence[Line] = (),
+        decline: Decline | None = None,
     ) -> Ended | None:
-        """End the event as `state`, with its payment, its entries and the announcement.
+        """End the event as `state`, with its payment, its entries, its saga's `lines` and the announcement.
 
-        None: it is no longer ours, or its payment is not the one that the claim has read.
+        `decline` is optional: written under a savepoint, it is left out where the database does not take it. None: the
+        event is no longer ours, or its payment is not the one that the claim has read.
         """
-        legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
-        told = claim.parameters() | payment_parameters(payment) | legs | _news(news) | {"state": state.value}
-        told["alias"] = aliases.other_name(payment, payment.capture_id)
-        return _ended(self._write(_BOOK, told))
+        told = claim.parameters() | _booked(booking) | _news(news)
+        told |= {"state": state.value, "lines": saga_json(lines)}
+        if decline is None:
+            return _ended(self._write(_BOOK, told))
+        return self._book_with(claim, told, decline)
 
     def close(self, claim: Claim, state: State) -> Ended | None:
         """End the event as `state`, changing nothing else. None: no longer ours."""
-        return _ended(self._write(_CLOSE, claim.parameters() | {"state": state.value}))
+        return _ended(self._write(_CLOSE, claim.parameters() | {"state": state.value, "lines": "[]"}))
 
-    def bury(self, claim: Claim, failure: Failure, news: Announcement) -> Ended | None:
-        """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours."""
-        told = {"reason": failure.code, "message": failure.message, "failure": history(claim, failure)}
-        return _ended(self._write(_BURY, claim.parameters() | told | _news(news)))
+    def bury(
+        self,
+        claim: Claim,
+        failure: Failure,
+        news: Announcement,
+        *,
+        reason: str | None = None,
+        lines: Sequence[Line] = (),
+        booking: Booking | None = None,
+    ) -> Ended | None:
+        """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours.
+
+        `reason` is the failure's code if it is not given. `booking` is what was done and taken back before.
+        """
+        told = claim.parameters() | _news(news)
+        told |= {"reason": reason or failure.code, "message": failure.message, "failure": history(claim, failure)}
+        told |= {"lines": saga_json(lines)}
+        if booking is None:
+            return _ended(self._write(_BURY, told))
+        return _ended(self._write(_BURY_BOOKED, told | _booked(booking)))
+
+    def _book_with(self, claim: Claim, told: dict[str, Any], decline: Decline) -> Ended | None:
+        with self._database.transaction() as connection:
+            ended = _ended(connection.execute(_BOOK, told).fetchone())
+            if ended is None:
+                return None
+            try:
+                with connection.transaction():  # inside another one, a savepoint
+                    why = {"kind": decline.kind, "code": decline.code}
+                    connection.execute(_DECLINE, claim.parameters() | why)
+            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+                return msgspec.structs.replace(ended, left_out=error.sqlstate)
+            return ended
 
     def _write(self, statement: str, told: dict[str, Any]) -> tuple[Any, ...] | None:
         """Write, and where the connection was gone, once more: the token keeps it from being done twice."""
@@ -62,6 +121,12 @@ class Settlements:
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
+
+
+def _booked(booking: Booking) -> dict[str, Any]:
+    payment, entries = booking.payment, booking.entries
+    legs = columns([(e.leg, e.account, e.amount_minor, e.currency) for e in entries], _ENTRY_COLUMNS)
+    return payment_parameters(payment) | legs | {"alias": aliases.other_name(payment, payment.capture_id)}
 
 
 def _news(news: Announcement) -> dict[str, Any]:
@@ -86,14 +151,26 @@ _SAME_PAYMENT = """
        AND %(version)s = coalesce(
                (SELECT version FROM payments WHERE payments.ordering_key = inbox.ordering_key), 0)"""
 
-_END = """
+_END = f"""
     UPDATE inbox
        SET state = %(state)s::inbox_state,
            lease_until = NULL,
+           {SAGA_NOTED},
            finished_at = now()
      WHERE id = %(id)s
        AND token = %(token)s
-       AND state = 'processing'"""
+       AND state = 'processing'"""  # noqa: S608 - put together from constants
+
+_DEAD = f"""
+    UPDATE inbox
+       SET state = 'dead',
+           lease_until = NULL,
+           finished_at = now(),
+           {SAGA_NOTED},
+           failures = failures || stamped(jsonb_build_array(%(failure)s::JSONB))
+     WHERE id = %(id)s
+       AND token = %(token)s
+       AND state = 'processing'"""  # noqa: S608 - put together from constants
 
 _ANNOUNCED = """announced AS (
     INSERT INTO outbox (topic, key, payload)
@@ -102,11 +179,8 @@ _ANNOUNCED = """announced AS (
 )"""
 
 # A claim that had to wait for another settlement of its payment may have read the payment before that, and the payment
-# may have got another name meanwhile.
-_BOOK = f"""
-WITH mine AS ({_END}{_SAME_PAYMENT}
-    RETURNING id, ordering_key
-), payment AS (
+# may have got another name meanwhile: _SAME_PAYMENT.
+_BOOKED = """payment AS (
     INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,
                           refunded_total_minor, refunds, disputes, authorization_id, capture_id, version)
     SELECT ordering_key, %(provider)s, %(payment_id)s, %(status)s, %(currency)s, %(amount_minor)s, %(captured_minor)s,
@@ -135,27 +209,9 @@ WITH mine AS ({_END}{_SAME_PAYMENT}
       FROM mine
      WHERE %(alias)s::TEXT IS NOT NULL
         ON CONFLICT (alias) DO NOTHING
-), {_ANNOUNCED}
-{_SUCCESSOR}"""  # noqa: S608 - put together from constants
+)"""
 
-_CLOSE = f"""
-WITH mine AS ({_END}
-    RETURNING id
-)
-{_SUCCESSOR}"""
-
-_BURY = f"""
-WITH mine AS (
-    UPDATE inbox
-       SET state = 'dead',
-           lease_until = NULL,
-           finished_at = now(),
-           failures = failures || jsonb_build_array(%(failure)s::JSONB || jsonb_build_object('at', now()))
-     WHERE id = %(id)s
-       AND token = %(token)s
-       AND state = 'processing'
-    RETURNING *
-), buried AS (
+_BURIED = """buried AS (
     INSERT INTO dead_letters (inbox_id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
                               payload, reason, message, failures)
     SELECT id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
@@ -165,5 +221,37 @@ WITH mine AS (
        SET reason = excluded.reason,
            message = excluded.message,
            failures = excluded.failures
-), {_ANNOUNCED}
-{_SUCCESSOR}"""  # noqa: S608 - put together from constants
+)"""
+
+_BOOK = f"""
+WITH mine AS ({_END}{_SAME_PAYMENT}
+    RETURNING id, ordering_key
+), {_BOOKED}, {_ANNOUNCED}
+{_SUCCESSOR}"""
+
+_CLOSE = f"""
+WITH mine AS ({_END}
+    RETURNING id
+)
+{_SUCCESSOR}"""
+
+_BURY = f"""
+WITH mine AS ({_DEAD}
+    RETURNING *
+), {_BURIED}, {_ANNOUNCED}
+{_SUCCESSOR}"""
+
+_BURY_BOOKED = f"""
+WITH mine AS ({_DEAD}{_SAME_PAYMENT}
+    RETURNING *
+), {_BOOKED}, {_BURIED}, {_ANNOUNCED}
+{_SUCCESSOR}"""
+
+_DECLINE = """
+INSERT INTO declines (inbox_id, ordering_key, kind, code)
+VALUES (%(id)s, %(ordering_key)s, %(kind)s, %(code)s)
+    ON CONFLICT (inbox_id) DO UPDATE
+   SET kind = excluded.kind,
+       code = excluded.code,
+       declined_at = excluded.declined_at
+"""

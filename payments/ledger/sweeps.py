@@ -48,9 +48,9 @@ UPDATE inbox
        lease_until = NULL,
        due_at = to_timestamp(0),
        woken_at = to_timestamp(0),
-       failures = failures || jsonb_build_array(jsonb_build_object(
-           'attempt', attempts, 'type', 'LeaseExpired', 'code', 'lease_expired', 'service', 'payferry',
-           'operation', 'sweep', 'message', 'the worker did not answer before its lease ended', 'at', now()))
+       failures = failures || stamped(jsonb_build_array(jsonb_build_object(
+           'attempt', attempts, 'kind', 'process_crashed', 'code', 'lease_expired', 'service', 'payferry',
+           'operation', 'sweep', 'message', 'the worker did not answer before its lease ended')))
  WHERE id IN (SELECT id
                 FROM inbox
                WHERE state = 'processing'

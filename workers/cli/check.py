@@ -17,7 +17,7 @@ from workers.cli.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _SECONDS = 5.0
-_VERSION = "0001"
+_VERSION = "0002"
 
 Finding = tuple[str, str | None]
 """What was tried, and what is wrong with it; None: nothing."""

@@ -7,8 +7,8 @@ import typer
 from pydantic import ValidationError
 
 from config.settings import SettingsError
-from payments.failures import Failure
-from workers.cli import check, local, parse, produce, reconcile, serve, status
+from payments.failures import ConfigurationError, Failure
+from workers.cli import check, local, parse, payment, policies, produce, reconcile, serve, status
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
 
@@ -22,6 +22,8 @@ app.command()(local.up)
 app.command()(local.demo)
 app.command()(produce.produce)
 app.command()(status.status)
+app.command()(payment.payment)
+app.command()(policies.policies)
 app.command()(reconcile.reconcile)
 app.command()(check.check)
 app.command()(parse.parse)
@@ -40,6 +42,8 @@ def main() -> None:
         _end(_settings_wrong(error), 2)
     except SettingsError as error:
         _end(str(error), 2)
+    except ConfigurationError as error:
+        _end(error.message, 2)
     except (Failure, ServerNotReadyError, ProcessFailedError) as error:
         _end(str(error), 1)
     except psycopg.OperationalError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -16,6 +17,7 @@ from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
 from payments.wiring import Wiring, kafka_access
 from workers.cli.console import answer_console, print_json
+from workers.cli.whole_file import write_whole
 from workers.logs import configure_logs
 
 _PAGE = 10_000
@@ -25,6 +27,7 @@ def reconcile(
     since: Annotated[datetime | None, typer.Option(help="Only records from then on, by Kafka's timestamps.")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write the JSON object to this file instead.")] = None,
 ) -> None:
     """Read the topic from its beginning and compare it with the inbox, the ledger and the sandbox's effects.
 
@@ -34,7 +37,10 @@ def reconcile(
     configure_logs(settings.log)
     settings.require("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
     found = compare(settings, Wiring(settings).census(), since)
-    show(found, json=json)
+    if output is not None:
+        write_whole(output, msgspec.json.encode(found))
+    else:
+        show(found, json=json)
     raise typer.Exit(0 if found.is_clean else 1)
 
 

@@ -1,33 +1,50 @@
 """A worker's desk on a real ledger, with a provider that is played by a list and a queue that writes down."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
 
+from config.policies import Leaf, told_policies
+from config.settings import Settings
 from payments.event import Provider
 from payments.failures import QueueAway
 from payments.flows.desk import Desk, WorkPolicy
+from payments.flows.guard import Guard
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
+from payments.policies import Policies, load_policies
 from payments.queue.wakeups import Call, Wakeups
-from payments.resilience.backoff import Backoff
+from payments.resilience.exchange import Exchange
+from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy
+from payments.resilience.rate_limit import RateLimits
+from payments.resilience.retry_budget import RetryBudgets
+from payments.resilience.switchboard import Switchboard
 from tests.fake_gateway import FakeGateway
 
 POLICY: dict[str, Any] = {
-    "most_attempts": 4,
-    "backoff": Backoff(base_seconds=10.0, cap_seconds=60.0),
     "lease_seconds": 60.0,
     "line_seconds": 30.0,
     "longest_countdown_seconds": 300.0,
+    "longest_wait_seconds": 5.0,
+    "buries_when_open": False,
     "out_of_order_wait_seconds": 5.0,
     "out_of_order_window_seconds": 30.0,
     "sweep_interval_seconds": 1.0,
     "sweep_grace_seconds": 2.0,
     "sweep_batch_size": 5000,
 }
+TOLD = told_policies(Settings()) | {
+    ("failures", "transient", "base_seconds"): Leaf(10.0, "these tests"),
+    ("failures", "unknown", "base_seconds"): Leaf(10.0, "these tests"),
+}
+"""The policies that we come with, and delays that no test reaches by chance."""
+
+LENIENT = {"default": BreakerPolicy(consecutive_failures=1000, minimum_volume=1000)}
+PLENTY = {"default": BudgetPolicy(share=1.0, floor_per_second=1000.0)}
+
 MakeDesk = Callable[..., Desk]
 
 
@@ -42,6 +59,24 @@ class Queue:
         if calls and self.away:
             raise QueueAway("Redis does not answer", code="queue_away", service="redis")
         self.sent += [(call.inbox_id, delay_seconds) for call in calls]
+
+
+def make_guard(
+    breakers: Mapping[str, BreakerPolicy] = LENIENT,
+    limits: Mapping[str, RatePolicy] | None = None,
+    budgets: Mapping[str, BudgetPolicy] = PLENTY,
+    exchange: Exchange | None = None,
+) -> Guard:
+    """Return a guard of this process alone, which stands in nobody's way unless it is told to."""
+    shared = exchange or Exchange(None, lambda *_, **__: None)
+    switchboard = Switchboard(shared, breakers, lambda *_, **__: None)
+    return Guard(switchboard, RateLimits(shared, limits or {}), RetryBudgets(shared, budgets))
+
+
+def policies_with(**told: object) -> Policies:
+    """Return our policies with other values, such as `failures__refused__compensate=False`."""
+    changed = {tuple(name.split("__")): Leaf(value, "this test") for name, value in told.items()}
+    return load_policies(TOLD | changed)
 
 
 @pytest.fixture
@@ -79,6 +114,8 @@ def make_desk(
             "settlements": Settlements(database),
             "sweeps": Sweeps(database),
             "wakeups": cast("Wakeups", queue),
+            "guard": make_guard(),
+            "policies": load_policies(TOLD),
             "gateways": dict.fromkeys(Provider, gateway),
             "tell": lambda name, **fields: told.append((name, fields)),
         }

@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 
 import pytest
 
-from payments.failures import PublishFailed
+from payments.failures import MessageTooLarge, PublishFailed, PublishRefused, UnknownTopic
 from payments.flows.relay import relay_batch
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.outbox import Outbox
@@ -74,6 +74,57 @@ def test_what_was_not_confirmed_is_not_forgotten(outbox: Outbox, database: Datab
     assert len(outbox.waiting(10)) == 5
     assert relayed(outbox, publisher, 10) == 5
     assert publisher.keys() == ["1", "2", "1", "2", "3", "4", "5"]
+
+
+class Picky(Publisher):
+    """Refuses some keys for good, and cannot place others now."""
+
+    def __init__(self, *, refused: set[str], unplaced: set[str]) -> None:
+        super().__init__()
+        self.refused = refused
+        self.unplaced = unplaced
+
+    def send(self, messages: Iterable[Outgoing]) -> int:
+        batch = list(messages)
+        places = {place: message.key.decode() for place, message in enumerate(batch)}
+        self.sent += [message for place, message in enumerate(batch) if places[place] not in self._unsent]
+        left = frozenset(place for place, key in places.items() if key in self._unsent)
+        if not left:
+            return len(batch)
+        failure: PublishRefused | PublishFailed = UnknownTopic("no such topic")
+        if any(places[place] in self.refused for place in left):
+            failure = MessageTooLarge("too large")
+        failure.unconfirmed = left
+        raise failure
+
+    @property
+    def _unsent(self) -> set[str]:
+        return self.refused | self.unplaced
+
+
+def test_a_letter_that_can_never_be_sent_is_set_aside_and_the_others_go_once(
+    outbox: Outbox, database: Database
+) -> None:
+    write(database, 1, 5)
+    publisher = Picky(refused={"2", "4"}, unplaced=set())
+    assert relayed(outbox, publisher, 10) == 5
+    assert publisher.keys() == ["1", "3", "5"]
+    assert outbox.waiting(10) == []
+    assert database.row("SELECT count(*) FROM outbox WHERE refused IS NOT NULL") == (2,)
+
+
+def test_a_letter_is_never_set_aside_for_its_topic_and_the_others_go_once(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 5)
+    publisher = Picky(refused={"4"}, unplaced={"2"})
+    for _ in range(3):
+        with pytest.raises(UnknownTopic):
+            relayed(outbox, publisher, 10)
+    assert publisher.keys() == ["1", "3", "5"]
+    assert [letter.key for letter in outbox.waiting(10)] == ["2", "4"]
+    publisher.unplaced = set()
+    assert relayed(outbox, publisher, 10) == 2
+    assert publisher.keys() == ["1", "3", "5", "2"]
+    assert outbox.waiting(10) == []
 
 
 # -- the loop ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from payments.failures import OutcomeUnknown, Unavailable
 from payments.ledger.claims import Claim, Claims
 from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox
-from payments.ledger.settlements import Settlements
+from payments.ledger.settlements import Booking, Settlements
 from payments.ledger.state import State
 from payments.ledger.sweeps import Sweeps
 from tests.builders import NEWS, a_payment, an_arrival, an_event
@@ -40,7 +40,7 @@ def test_a_payment_comes_with_its_claim_as_it_was_booked(
 ) -> None:
     first, second = receive(inbox, an_event("evt_1"), an_event("evt_2"))
     booked = a_payment(refunds={"r1": 3}, disputes={"d1": 4}, authorization_id="a", capture_id="c")
-    settlements.book(take(claims, first), State.SETTLED, booked, (), NEWS)
+    settlements.book(take(claims, first), State.SETTLED, Booking(booked), NEWS)
     known = take(claims, second).payment
     assert known is not None
     assert known.version == 1
@@ -112,9 +112,9 @@ def test_a_retry_leaves_its_failure_in_the_history_and_the_earlier_ones_with_it(
     row = database.row("SELECT state, failures, due_at - now() BETWEEN '25 s' AND '30 s', lease_until FROM inbox")
     assert row is not None
     assert row[0] == "verifying"
-    assert [(told["attempt"], told["type"], told["code"]) for told in row[1]] == [
-        (1, "Unavailable", "http_503"),
-        (2, "OutcomeUnknown", "timeout"),
+    assert [(told["attempt"], told["kind"], told["code"]) for told in row[1]] == [
+        (1, "unavailable", "http_503"),
+        (2, "outcome_unknown", "timeout"),
     ]
     assert row[2:] == (True, None)
 
@@ -159,7 +159,7 @@ def test_a_claim_that_is_kept_has_its_whole_lease_again(inbox: Inbox, claims: Cl
     [inbox_id] = receive(inbox, an_event())
     claim = claims.take(inbox_id, 1.0)
     assert claim is not None
-    assert claims.keep(claim, LEASE_SECONDS, None)
+    assert claims.keep(claim, LEASE_SECONDS, ())
     assert database.row("SELECT lease_until > now() + '50 s' FROM inbox") == (True,)
     assert database.row("SELECT count(*) FROM aliases") == (0,)
 
@@ -167,8 +167,8 @@ def test_a_claim_that_is_kept_has_its_whole_lease_again(inbox: Inbox, claims: Cl
 def test_a_name_that_is_learnt_twice_is_no_error(inbox: Inbox, claims: Claims, database: Database) -> None:
     [inbox_id] = receive(inbox, an_event())
     claim = take(claims, inbox_id)
-    assert claims.keep(claim, LEASE_SECONDS, "stripe:auth-1")
-    assert claims.keep(claim, LEASE_SECONDS, "stripe:auth-1")
+    assert claims.keep(claim, LEASE_SECONDS, (), "stripe:auth-1")
+    assert claims.keep(claim, LEASE_SECONDS, (), "stripe:auth-1")
     assert database.rows("SELECT * FROM aliases") == [("stripe:auth-1", "stripe:p1")]
 
 
@@ -251,11 +251,11 @@ def test_a_worker_that_lost_its_claim_writes_nothing_at_all(
     old: Claim = request.getfixturevalue(how)
     payment = a_payment()
     before = everything(database)
-    assert settlements.book(old, State.SETTLED, payment, (), NEWS) is None
+    assert settlements.book(old, State.SETTLED, Booking(payment), NEWS) is None
     assert settlements.close(old, State.SUPERSEDED) is None
     assert settlements.bury(old, FAILURE, NEWS) is None
     assert not claims.retry_later(old, 0.0, FAILURE, State.RETRYING)
-    assert not claims.keep(old, LEASE_SECONDS, "stripe:other")
+    assert not claims.keep(old, LEASE_SECONDS, (), "stripe:other")
     assert claims.yield_turn(old, 0.0) == (False, None)
     assert everything(database) == before
 

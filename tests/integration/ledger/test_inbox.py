@@ -5,7 +5,7 @@ from payments.failures import Unavailable
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database
 from payments.ledger.inbox import Arrival, Inbox
-from payments.ledger.settlements import Settlements
+from payments.ledger.settlements import Booking, Settlements
 from payments.ledger.state import State
 from payments.lifecycle import Apply, decide
 from tests.builders import NEWS, a_record, an_arrival, an_event, an_ignored_event
@@ -166,7 +166,7 @@ def test_a_webhook_that_was_faster_than_the_answer_joins_the_line_when_the_worke
     claim = claims.take(call.inbox_id, LEASE_SECONDS)
     assert claim is not None
     inbox.receive([an_arrival(paypal("w2", "AUT1", kind=Kind.AUTHORIZED))])
-    assert claims.keep(claim, LEASE_SECONDS, "paypal:AUT1")
+    assert claims.keep(claim, LEASE_SECONDS, (), "paypal:AUT1")
     assert set(lines(database).values()) == {"paypal:ORD1"}
 
 
@@ -210,4 +210,4 @@ def settle(claims: Claims, settlements: Settlements, inbox_id: int) -> None:
     assert claim is not None
     decision = decide(claim.payment, claim.event)
     assert isinstance(decision, Apply)
-    assert settlements.book(claim, State.SETTLED, decision.payment, decision.entries, NEWS)
+    assert settlements.book(claim, State.SETTLED, Booking(decision.payment, decision.entries), NEWS)

@@ -10,7 +10,7 @@ from payments.ledger.claims import Claim, Claims
 from payments.ledger.database import Database
 from payments.ledger.dead_letters import Corpse, DeadLetters
 from payments.ledger.inbox import Inbox
-from payments.ledger.settlements import Ended, Settlements
+from payments.ledger.settlements import Booking, Ended, Settlements
 from payments.ledger.state import State
 from payments.lifecycle import Apply, completed, decide
 from payments.payment import Status
@@ -27,7 +27,7 @@ def claimed(inbox: Inbox, claims: Claims, event: Event) -> Claim:
 
 
 def book(settlements: Settlements, claim: Claim, apply: Apply) -> Ended | None:
-    return settlements.book(claim, State.SETTLED, apply.payment, apply.entries, NEWS)
+    return settlements.book(claim, State.SETTLED, Booking(apply.payment, apply.entries), NEWS)
 
 
 def test_a_booking_writes_the_end_the_payment_the_entries_and_the_news(
@@ -89,7 +89,7 @@ def test_a_booking_on_a_payment_that_has_moved_on_since_it_was_read_changes_noth
     assert isinstance(decision, Apply)
     database.run("UPDATE payments SET version = version + 1")
     before = [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")]  # noqa: S608
-    assert settlements.book(refund, State.SETTLED, decision.payment, decision.entries, NEWS) is None
+    assert settlements.book(refund, State.SETTLED, Booking(decision.payment, decision.entries), NEWS) is None
     assert [database.rows(f"SELECT * FROM {each}") for each in ("inbox", "payments", "entries", "outbox")] == before  # noqa: S608
 
 

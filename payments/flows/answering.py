@@ -1,0 +1,115 @@
+"""What is done about a failure: wait, try again later, take back, bury. The policy of its type decides."""
+
+from random import uniform
+
+from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, Failure, Permanent, Postponed
+from payments.flows.acting import settle_doubt
+from payments.flows.announcement import announce_burial
+from payments.flows.case import Case, Done, booked, ended_as
+from payments.flows.desk import Desk
+from payments.flows.ending import Buried, Overtaken, RetryLater, Waiting
+from payments.ledger.settlements import Booking
+from payments.ledger.state import State
+from payments.lifecycle import Act, Apply, decide
+from payments.policies import FailurePolicy, Last
+from payments.saga import Line, Mark, Take, next_move, to_take_back, turned_by
+
+
+def answer(desk: Desk, case: Case, failure: Failure) -> Case | Done:
+    """Answer a failure as its policy says: wait, try again later, or give it up."""
+    policy = desk.policies.answer(case.claim.event.provider, type(failure))
+    if isinstance(failure, CircuitOpen) and desk.policy.buries_when_open:
+        return _bury(desk, case, failure, policy)
+    if isinstance(failure, Postponed) and not policy.burns_attempt:
+        window_over = 0 < policy.window_seconds <= case.claim.put_off_seconds
+        return _give_up(desk, case, failure, policy) if window_over else _wait(desk, case, failure, policy)
+    tried_seconds = case.claim.put_off_seconds - case.claim.waited_seconds
+    window_over = 0 < policy.window_seconds <= tried_seconds
+    if case.claim.attempts > policy.retries or window_over or isinstance(failure, AttemptsSpent):
+        return _give_up(desk, case, failure, policy)
+    return _retry(desk, case, failure, policy)
+
+
+def _wait(desk: Desk, case: Case, failure: Postponed, policy: FailurePolicy) -> Done:
+    """Put it off for no fault of its own. What an open breaker refused comes back spread over some time."""
+    delay_seconds = failure.retry_after_seconds + policy.backoff.delay_seconds(1)
+    if isinstance(failure, CircuitOpen):
+        delay_seconds += uniform(0.0, desk.policies.breaker(failure.service).spread_seconds)  # noqa: S311 - no secret
+    ours = desk.claims.wait(case.claim, delay_seconds, case.journal.unwritten())
+    return Done(Waiting(delay_seconds, failure.code) if ours else Overtaken())
+
+
+def _retry(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Done:
+    asked_seconds: float = getattr(failure, "retry_after_seconds", None) or 0.0
+    delay_seconds = max(policy.backoff.delay_seconds(case.claim.attempts), asked_seconds)
+    state = State.VERIFYING if case.journal.in_doubt else State.RETRYING
+    ours = desk.claims.retry_later(case.claim, delay_seconds, failure, state, case.journal.unwritten())
+    return Done(RetryLater(delay_seconds, failure.code) if ours else Overtaken())
+
+
+def _give_up(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Case | Done:
+    """End what cannot succeed: take back what was done where the policy says so, and bury the event."""
+    journal = case.journal
+    if turned_by(journal.log) is not None:
+        return _bury_uncompensated(desk, case, failure)
+    plan = decide(case.claim.payment, case.claim.event)
+    if isinstance(plan, Act):
+        if settle_doubt(desk, case.claim, plan, journal):
+            return case
+        if policy.compensate and not journal.in_doubt and to_take_back(journal.log) is not None:
+            return _turn_round(desk, case, failure)
+    return _bury(desk, case, failure, policy)
+
+
+def _turn_round(desk: Desk, case: Case, failure: Failure) -> Case | Done:
+    """Note that the next step has failed for good; from here the saga goes backward."""
+    move = next_move(case.journal.log)
+    assert isinstance(move, Take)
+    case.journal.note(
+        Line(step=move.step, mark=Mark.FAILED, final=True, attempt=case.claim.attempts, code=failure.code)
+    )
+    claim = desk.claims.turn_round(case.claim, desk.policy.lease_seconds, case.journal.unwritten())
+    if claim is None:
+        return Done(Overtaken())
+    case.journal.wrote()
+    return Case(claim, case.journal)
+
+
+def _bury(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Done:
+    reason = "manual_review" if policy.ending is Last.MANUAL_REVIEW else failure.code
+    news = announce_burial(desk.dead_letter_topic, case.claim, failure, reason)
+    ended = desk.settlements.bury(case.claim, failure, news, reason=reason, lines=case.journal.unwritten())
+    return ended_as(ended, Buried(reason))
+
+
+def _bury_uncompensated(desk: Desk, case: Case, failure: Failure) -> Done:
+    """Bury an event whose effects stand at the provider although it has failed, and cry out."""
+    event = case.claim.event
+    cause = CompensationFailed(
+        f"what was done could not be taken back: {failure}", service=failure.service, operation=failure.operation
+    ).at(event.event_id, case.claim.attempts)
+    desk.tell("compensation_failed", provider=event.provider, payment_id=event.payment_id, code=failure.code)
+    news = announce_burial(desk.dead_letter_topic, case.claim, cause, cause.code)
+    ended = desk.settlements.bury(case.claim, cause, news, lines=case.journal.unwritten())
+    return ended_as(ended, Buried(cause.code))
+
+
+def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
+    """Bury an event whose effects were taken back, with the payment as that has left it.
+
+    Where the ledger refuses the very books, the event is buried without them: the dead letter tells the rest.
+    """
+    claim, lines = case.claim, case.journal.unwritten()
+    failure = Permanent(
+        f"{cause.step} failed for good, and what was done before was taken back",
+        code=cause.code,
+        service=cause.service or "payferry",
+        operation=cause.step,
+    ).at(claim.event.event_id, claim.attempts)
+    news = announce_burial(desk.dead_letter_topic, claim, failure, failure.code)
+    try:
+        booking = Booking(apply.payment, apply.entries)
+        ended = desk.settlements.bury(claim, failure, news, lines=lines, booking=booking)
+    except Permanent:
+        ended = desk.settlements.bury(claim, failure, news, lines=lines)
+    return booked(desk, case, ended, Buried(failure.code))

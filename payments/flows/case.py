@@ -1,0 +1,35 @@
+"""One claim on its way through a worker, and how that can end."""
+
+import msgspec
+
+from payments.flows.desk import Desk
+from payments.flows.ending import Ending, Overtaken
+from payments.ledger.claims import Claim
+from payments.ledger.settlements import Ended
+from payments.saga import Journal
+
+
+class Done(msgspec.Struct, frozen=True):
+    """How an event ended, and which one of its payment is next."""
+
+    ending: Ending
+    successor_id: int | None = None
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One claim with what its saga has done so far."""
+
+    claim: Claim
+    journal: Journal
+
+
+def ended_as(ended: Ended | None, ending: Ending) -> Done:
+    """Return `ending` if the ledger took it, and otherwise that somebody else has the event."""
+    return Done(ending, ended.successor_id) if ended else Done(Overtaken())
+
+
+def booked(desk: Desk, case: Case, ended: Ended | None, ending: Ending) -> Done:
+    """Return `ending` if the ledger took the books. If not, and the event is ours still, it is due again at once."""
+    if ended is None:
+        desk.claims.give_back(case.claim)  # no-one else's: the payment had moved on since it was read, so decide again
+    return ended_as(ended, ending)
