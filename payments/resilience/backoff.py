@@ -31,20 +31,20 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
 
     def delay_seconds(self, attempt: int, chance: Callable[[], float] = random) -> float:
         """Return the delay after the failed attempt number `attempt`, counted from 1; `chance` gives [0, 1)."""
-        whole = min(self.cap_seconds, self.base_seconds * self._growth(min(attempt, _MOST)))
+        whole = min(self.cap_seconds, self.base_seconds * self._growth(attempt))
         return whole * (1 - self.jitter) + chance() * whole * self.jitter
 
     def _growth(self, attempt: int) -> float:
         match self.shape:
             case Shape.EXPONENTIAL:
-                return self.factor ** (attempt - 1)
+                return self.factor ** (min(attempt, _MOST) - 1)
             case Shape.LINEAR:
                 return float(attempt)
             case Shape.FIBONACCI:
-                return float(_FIBONACCI[attempt - 1])
+                return float(_FIBONACCI[min(attempt, _MOST) - 1])
 
 
-_MOST = 64  # by then every shape is beyond any cap that makes sense, and still a float
+_MOST = 64  # by then what grows by shares of itself is beyond any cap that makes sense, and still a float
 
 _FIBONACCI = [
     first for first, _ in accumulate(repeat(None, _MOST), lambda pair, _: (pair[1], sum(pair)), initial=(1, 2))

@@ -54,5 +54,5 @@ class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     share: Share = 0.2
-    floor_per_second: Rate = 2.0
+    floor_per_second: Rate = 10.0
     window_seconds: Seconds = 10.0

@@ -1,0 +1,35 @@
+"""An exchange with the real scripts and a time that stands still until the test moves it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from payments.resilience.exchange import Exchange, Part, Request
+
+DAY_US = 86_400_000_000
+
+
+class AtTime(Exchange):
+    """Tells every script the time, as its last argument."""
+
+    now_us = DAY_US
+
+    def clock(self) -> float:
+        return self.now_us / 1e6
+
+    def join(self, part: Part) -> None:
+        super().join(_Timed(part, self))
+
+    def ask(self, request: Request) -> Any | None:  # noqa: ANN401 - whatever the script answers
+        return super().ask(self.timed(request))
+
+    def timed(self, request: Request) -> Request:
+        return Request(request.script, request.keys, (*request.arguments, self.now_us))
+
+
+class _Timed:
+    def __init__(self, part: Part, exchange: AtTime) -> None:
+        self._part, self._exchange = part, exchange
+        self.learn, self.alone = part.learn, part.alone
+
+    def requests(self) -> Sequence[Request]:
+        return [self._exchange.timed(request) for request in self._part.requests()]
