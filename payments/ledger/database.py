@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from payments.borders.postgresql import failure_of_postgresql
-from payments.failures import Transient
+from payments.failures import PoolExhausted, Transient
 
 Connection = psycopg.Connection[TupleRow]
 Parameters = Mapping[str, Any]
@@ -32,6 +33,9 @@ class Database:
 
     def __init__(self, url: str, policy: DatabasePolicy, shield: Shield = nullcontext) -> None:
         self._shield = shield
+        self._size = policy.pool_size
+        self._lent = 0
+        self._counting = Lock()
         self._pool = ConnectionPool(
             url,
             min_size=0,
@@ -70,15 +74,33 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection; what psycopg raises meanwhile comes out with our names. Raises what the shield raises."""
-        with self._shield(), _named(), self._pool.connection() as connection:
-            yield connection
+        """Lend a connection; what psycopg raises meanwhile comes out with our names. Raises what the shield raises.
+
+        Where none comes in time because this process has lent them all out, it raises PoolExhausted: PostgreSQL is not
+        to blame, and its breaker must not open in the whole fleet because one process has too small a pool.
+        """
+        with self._shield(), _named():
+            try:
+                with self._pool.connection() as connection:
+                    self._count(1)
+                    try:
+                        yield connection
+                    finally:
+                        self._count(-1)
+            except PoolTimeout as error:
+                if self._lent < self._size:
+                    raise
+                raise PoolExhausted("all connections are in use; DATABASE_POOL_SIZE", service="database") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection inside one transaction."""
         with self.connection() as connection, connection.transaction():
             yield connection
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._lent += more
 
     def close(self) -> None:
         """Close all connections."""

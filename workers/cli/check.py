@@ -11,7 +11,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 
+from config.policies import told_policies
 from config.settings import Settings, load_settings
+from payments.failures import ConfigurationError
+from payments.policies import load_policies
 from payments.wiring import endpoints, kafka_access
 from workers.cli.console import answer_console, print_json
 from workers.logs import configure_logs
@@ -99,6 +102,28 @@ def _redis_advice(client: "redis.Redis") -> str | None:
     return None
 
 
+def _shared_state(settings: Settings) -> str | None:
+    url = settings.redis.state_url
+    if not url:
+        if not settings.redis.url:
+            return None  # said of Redis already
+        return "breakers, limits and budgets have no place that all can see; set PAYFERRY_STATE_REDIS_URL"
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        return f"no answer from the Redis of breakers and limits ({error}); set PAYFERRY_STATE_REDIS_URL"
+    return None
+
+
+def _policies(settings: Settings) -> str | None:
+    try:
+        load_policies(told_policies(settings))
+    except ConfigurationError as error:
+        return error.message
+    return None
+
+
 def _postgresql(settings: Settings) -> str | None:
     if not settings.database.url:
         return "DATABASE_URL is not set; only `payferry up` starts a PostgreSQL of its own"
@@ -133,7 +158,9 @@ def _listens(url: str) -> bool:
 
 _CHECKS: dict[str, Callable[[Settings], str | None]] = {
     "Kafka": _kafka,
+    "policies": _policies,
     "Redis": _redis,
+    "shared state": _shared_state,
     "PostgreSQL": _postgresql,
     "providers": _providers,
 }

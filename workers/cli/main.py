@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from config.settings import SettingsError
 from payments.failures import ConfigurationError, Failure
-from workers.cli import check, local, parse, payment, policies, produce, reconcile, serve, status
+from workers.cli import breakers, check, local, parse, payment, policies, produce, reconcile, serve, status
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
 
@@ -24,6 +24,7 @@ app.command()(produce.produce)
 app.command()(status.status)
 app.command()(payment.payment)
 app.command()(policies.policies)
+app.add_typer(breakers.breakers, name="breakers")
 app.command()(reconcile.reconcile)
 app.command()(check.check)
 app.command()(parse.parse)

@@ -17,7 +17,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # noqa: PTH101, S103 - what a plain `open` would give; mkstemp's is for us alone
+        os.chmod(name, 0o644)  # noqa: PTH101 - what a plain `open` would give; mkstemp's is for us alone
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
