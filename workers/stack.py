@@ -108,7 +108,8 @@ class Stack:
             self._environment[_STRIPES_LIMIT] = "0"  # the sandbox has none
         if self._own_servers:
             self._environment |= dict.fromkeys(_OTHER_PLACES, self._environment["SANDBOX_URL"])
-            self._environment |= {"KAFKA_SSL": "false"}
+            state_url = self._environment["CELERY_BROKER_URL"].removesuffix("/0") + "/1"
+            self._environment |= {"KAFKA_SSL": "false", "PAYFERRY_STATE_REDIS_URL": state_url}
             if settings.kafka.sasl_mechanism:
                 raise SettingsError("KAFKA_SASL_MECHANISM: unset it; the embedded Kafka has no login")
 
