@@ -42,6 +42,7 @@ LOG_EVENTS: dict[str, tuple[str, str]] = {
     "relay_started": ("info", "The relay sends the outbox."),
     "relay_stopped": ("info", "The relay has stopped."),
     "relay_failed": ("warning", "The outbox could not be sent. Tried again; nothing is lost."),
+    "relay_waits": ("info", "The breaker of Kafka or of the ledger is open. The outbox keeps what is to be sent."),
     "sandbox_started": ("info", "The provider sandbox serves."),
 }
 

@@ -3,7 +3,7 @@
 import threading
 from types import FrameType
 
-from payments.failures import Transient
+from payments.failures import Postponed, Transient
 from payments.flows.relay import relay_batch
 from payments.ledger.outbox import Outbox
 from payments.log_events import Tell
@@ -33,6 +33,9 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 self._take_turn()
+            except Postponed as refusal:  # a breaker is open, and says for how long
+                self._tell("relay_waits", code=refusal.code, seconds=refusal.retry_after_seconds)
+                self._stopping.wait(max(_AFTER_FAILURE_SECONDS, refusal.retry_after_seconds))
             except Transient as failure:
                 self._tell("relay_failed", code=failure.code, reason=failure.message)
                 self._stopping.wait(_AFTER_FAILURE_SECONDS)

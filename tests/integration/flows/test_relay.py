@@ -10,6 +10,9 @@ from payments.failures import MessageTooLarge, PublishFailed, PublishRefused, Un
 from payments.flows.relay import relay_batch
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.outbox import Outbox
+from payments.resilience.exchange import Exchange
+from payments.resilience.policy import BreakerPolicy
+from payments.resilience.switchboard import Switchboard
 from payments.streams.publisher import Outgoing, StreamPublisher
 from workers.relay import Relay
 
@@ -174,6 +177,28 @@ def test_a_relay_goes_on_after_a_failure(outbox: Outbox, database: Database) -> 
     with Running(outbox, Publisher(failures=1)) as relay:
         assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
     assert relay.told == ["relay_started", "relay_failed", "relay_stopped"]
+
+
+def test_an_event_that_cannot_be_published_stays_in_the_outbox_until_the_breaker_lets_it_through(
+    outbox: Outbox, database: Database
+) -> None:
+    policy = BreakerPolicy(consecutive_failures=1, open_seconds=1.0, successes=1)
+    switchboard = Switchboard(Exchange(None, _silent), {"default": policy}, _silent)
+
+    class Shielded(Publisher):
+        def send(self, messages: Iterable[Outgoing]) -> int:
+            with switchboard.breaker("kafka").call():
+                return super().send(messages)
+
+    write(database, 1, 3)
+    with Running(outbox, Shielded(failures=1)) as relay:
+        assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
+    assert relay.told[:2] == ["relay_started", "relay_failed"]
+    assert set(relay.told[2:-1]) <= {"relay_waits"}
+
+
+def _silent(*_told: object, **_fields: object) -> None:
+    pass
 
 
 def test_of_two_relays_one_sends_and_the_other_takes_over(outbox: Outbox, database: Database) -> None:
