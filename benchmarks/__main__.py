@@ -21,9 +21,18 @@ def main() -> None:
     """Measure everything and print a table."""
     configure_logs(load_settings().log)
     table = Table(title="Payferry, measured", show_header=False)
-    for name, value in [*_bridge().items(), *_pipeline().items()]:
+    for name, value in [*_breaker().items(), *_bridge().items(), *_pipeline().items()]:
         table.add_row(name, value)
     Console().print(table)
+
+
+def _breaker() -> dict[str, str]:
+    """Return what a closed breaker costs a call, and Redis."""
+    told = json.loads(run_module("benchmarks.breaker_cost", env=os.environ))
+    return {
+        "closed breaker, before and after one call, median": f"{told['microseconds']:.2f} µs",
+        "round trips to Redis of one process, four breakers": f"{told['round_trips_a_second']:.1f} a second",
+    }
 
 
 def _bridge() -> dict[str, str]:
@@ -64,6 +73,21 @@ def _pipeline() -> dict[str, str]:
         "four workers against one": f"{four['rate'] / one['rate']:.1f} times",
         "largest worker process": f"{one['worker_rss_mb']:.0f} MB",
         "all of payferry up (proportional set size)": f"{one['all_mb']:,.0f} MB",
+    }
+
+
+def _outage() -> dict[str, str]:
+    """Return what an outage of one provider, 60 s long at 200 payments/s, does to another and to its own."""
+    told: dict[str, Any] = json.loads(run_module("benchmarks.outage", env=os.environ))
+    before, during = (told["phases"][name]["paypal"] for name in ("before", "outage"))
+    drain_seconds, drain_rate = told["phases"]["drain"]["seconds"], told["drain_per_second"]
+    return {
+        "another provider, before an outage": f"{before['settled_per_second']:.0f} events/s",
+        "another provider, during an outage": f"{during['settled_per_second']:.0f} events/s",
+        "events lost by the outage": f"{told['lost']}",
+        "attempts burnt by waiting": f"{told['attempts_burnt_by_waiting']}",
+        "all that waited is settled": f"{drain_seconds:.0f} s after its end, at {drain_rate:.0f} payments/s",
+        f"most calls in any second, with a limit of {told['limit']}": f"{told['most_calls_in_a_second']}",
     }
 
 

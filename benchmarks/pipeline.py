@@ -9,6 +9,7 @@ import argparse
 import json
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -56,13 +57,14 @@ def _carry(stack: Stack, count: int, before: int, *, io_bound: bool) -> float:
 
 def memory() -> dict[str, float]:
     """Return the proportional memory of all our processes in MB, and of the largest process of the workers."""
-    everything = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    shares = {process: process.memory_full_info().pss / 2**20 for process in everything}
-    workers = [process for process in everything if {"celery", "worker"} <= _words(process)]
-    return {
-        "all_mb": sum(shares.values()),
-        "worker_rss_mb": max(process.memory_info().rss / 2**20 for process in workers),
-    }
+    shares: list[float] = []
+    workers: list[float] = []
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # one that has ended meanwhile holds nothing
+            shares.append(process.memory_full_info().pss / 2**20)
+            if {"celery", "worker"} <= _words(process):
+                workers.append(process.memory_info().rss / 2**20)
+    return {"all_mb": sum(shares), "worker_rss_mb": max(workers)}
 
 
 def _words(process: psutil.Process) -> set[str]:

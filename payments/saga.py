@@ -47,7 +47,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `reference_id` and `amount_minor` are the provider's, of what the step made. A step that `failed` took no effect; it
     may be tried again, unless that was `final`. `declined` says that the provider said no to the payer; `answered` that
-    it answered with an error, which some providers keep under the idempotency key and repeat from then on.
+    it answered with an error, which some providers keep under the idempotency key and repeat from then on; `given` that
+    somebody else has taken the step before the saga began, so that it is not ours to take back. `reason` is what a dead
+    letter will say once all is taken back.
     """
 
     step: Step
@@ -58,8 +60,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     final: bool = False
     declined: bool = False
     answered: bool = False
+    given: bool = False
     code: str | None = None
     service: str | None = None
+    reason: str | None = None
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -135,8 +139,8 @@ def _backward(last: dict[Step, Line], cause: Line) -> Move:
 
 
 def _stands(last: dict[Step, Line], step: Step) -> bool:
-    """Return whether the step has an effect at the provider that is not known to be taken back."""
-    if step is Step.RECORD or step not in last or last[step].mark not in _STANDING:
+    """Return whether the step has an effect at the provider that is ours and not known to be taken back."""
+    if step is Step.RECORD or step not in last or last[step].mark not in _STANDING or last[step].given:
         return False
     used_up = step is Step.AUTHORIZE and Step.CAPTURE in last and last[Step.CAPTURE].mark in _EFFECTIVE
     return not used_up
@@ -166,6 +170,16 @@ class Journal:
     def unwritten(self) -> tuple[Line, ...]:
         """Return the lines that are not written down yet."""
         return tuple(self.log[self._written :])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of ours stands at the provider, or may."""
+        return self.in_doubt or to_take_back(self.log) is not None
+
+    @property
+    def has_just_turned(self) -> bool:
+        """Whether the failure that turned the saga round is not written down yet."""
+        return turned_by(self.unwritten()) is not None
 
     @property
     def in_doubt(self) -> bool:

@@ -110,7 +110,9 @@ class Wiring:
     def reader(self) -> PaymentReader:
         """Return what reads single payments, also while the ledger is away."""
         url = self.settings.redis.state_url
-        last_known = LastKnown(connect(url, text=False) if url else None, self.switchboard.breaker("cache"), _REMEMBERED)
+        last_known = LastKnown(
+            connect(url, text=False) if url else None, self.switchboard.breaker("cache"), _REMEMBERED
+        )
         remembers = self.policies.fallbacks.read == "last_known"
         return PaymentReader(Books(self.database), last_known, remembers=remembers)
 

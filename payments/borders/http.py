@@ -94,7 +94,7 @@ def failure_of_status(reply: Answered, code: str | None, now: float, message: st
     """
     call, status, told = reply.call, reply.status, reply.headers.get("retry-after")
     words = {
-        "code": code if code is not None and _CODE.fullmatch(code) else f"http_{status}",
+        "code": code_or(code, f"http_{status}"),
         "provider_message": redacted(message or ""),
         **call.where,
     }
@@ -198,6 +198,12 @@ _SAYS: Mapping[type[Failure], str] = {
     OutcomeUnknown: "failed",
     Failure: "refused the request",
 }
+
+
+def code_or(code: str | None, otherwise: str) -> str:
+    """Return a provider's code where it looks like one, so that no free text, which may be personal, passes for it."""
+    return code if code is not None and _CODE.fullmatch(code) else otherwise
+
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 """What looks like a code: no free text gets into a failure's code."""

@@ -11,6 +11,7 @@ from payments.failures import (
     Conflict,
     Failure,
     Permanent,
+    Postponed,
     Refused,
     ServerError,
     Transient,
@@ -22,7 +23,7 @@ from payments.gateway.result import Answer, Charge, Verb, Verdict
 from payments.ledger.aliases import other_name
 from payments.ledger.claims import Claim
 from payments.lifecycle import Act, Apply, completed, declined, taken_back, voided
-from payments.payment import Payment, Status
+from payments.payment import Status
 from payments.saga import BACKWARD, Journal, Line, Mark, Step, Take, Undo, Undone, done, next_move
 
 _KEYS = uuid.UUID("8f7bb8e6-8d0b-5e05-a1f8-0c5a2c5d0d6e")
@@ -45,8 +46,12 @@ class Reversed(msgspec.Struct, frozen=True):
     cause: Line
 
 
-def act(desk: Desk, claim: Claim, plan: Act, journal: Journal) -> Recorded | Reversed:
-    """Take the saga of `plan` to one of its two ends.
+class Turned(msgspec.Struct, frozen=True):
+    """The provider declined, and what was done before is to be taken back: write that down first, then go on."""
+
+
+def act(desk: Desk, claim: Claim, plan: Act, journal: Journal) -> Recorded | Reversed | Turned:
+    """Take the saga of `plan` to one of its two ends, or to the point where it turns round.
 
     Raises what the gateway and its guard raise, CapturedOtherAmount, and LeaseLost. Everything that took effect until
     then is in `journal`. No connection or lock is held while the provider is asked.
@@ -58,6 +63,8 @@ def act(desk: Desk, claim: Claim, plan: Act, journal: Journal) -> Recorded | Rev
                 return saga.recorded()
             case Take(step=step, in_doubt=in_doubt):
                 saga.take(step, in_doubt=in_doubt)
+            case Undo() if journal.has_just_turned:
+                return Turned()
             case Undo(step=step, in_doubt=in_doubt):
                 saga.undo(step, in_doubt=in_doubt)
             case Undone(cause=cause):
@@ -67,18 +74,25 @@ def act(desk: Desk, claim: Claim, plan: Act, journal: Journal) -> Recorded | Rev
 
 
 def settle_doubt(desk: Desk, claim: Claim, plan: Act, journal: Journal) -> bool:
-    """Ask once more how the step that is in doubt has ended; return whether it did take effect.
+    """Ask once more how the step that is in doubt has ended, or its taking back; return whether it did take effect.
 
-    What cannot be found out now stays in doubt.
+    What the provider cannot tell now stays in doubt. Raises Postponed where it may not be asked now.
     """
-    match next_move(journal.log):
-        case Take(step=step, in_doubt=True):
-            try:
-                return Acting(desk, claim, plan, journal).look(step)
-            except Failure:
+    if not journal.in_doubt:
+        return False
+    saga = Acting(desk, claim, plan, journal)
+    try:
+        match next_move(journal.log):
+            case Take(step=step):
+                return saga.look(step)
+            case Undo(step=step):
+                return saga.look_back(step)
+            case _:
                 return False
-        case _:
-            return False
+    except Postponed:
+        raise
+    except Failure:
+        return False
 
 
 def idempotency_key(ordering_key: str, verb: Verb, generation: int = 0) -> str:
@@ -99,9 +113,10 @@ class Acting:
         self._journal = journal
         self._alias: str | None = None
         if Step.AUTHORIZE not in plan.steps:
-            journal.assume(Line(step=Step.AUTHORIZE, mark=Mark.DONE, reference_id=plan.payment.authorization_id))
+            given = Line(step=Step.AUTHORIZE, mark=Mark.DONE, given=True)
+            journal.assume(msgspec.structs.replace(given, reference_id=plan.payment.authorization_id))
         elif (authorized := done(journal.log, Step.AUTHORIZE)) is not None:
-            self._payment = _authorized(self._payment, authorized.reference_id)
+            self._remember(authorized.reference_id)
 
     def take(self, step: Step, *, in_doubt: bool) -> None:
         """Take a step. One that is in doubt is asked for first; if it was not done, it is taken under the same key."""
@@ -119,13 +134,20 @@ class Acting:
         """Take a step back."""
         verb = _REVERSE[step]
         self._desk.tell("saga_goes_back", event_id=self._claim.event.event_id, step=step, verb=verb)
-        answer = self._found(verb) if in_doubt else None
-        if answer is None:
-            answer = self._ask(step, verb, Mark.COMPENSATION_STARTED, Mark.COMPENSATION_FAILED)
+        if in_doubt and self.look_back(step):
+            return
+        answer = self._ask(step, verb, Mark.COMPENSATION_STARTED, Mark.COMPENSATION_FAILED)
         if answer.verdict is Verdict.DECLINED:
             self._journal.note(self._line(step, Mark.COMPENSATION_FAILED, code=answer.code))
             raise Refused("the provider does not take it back", service=self._payment.provider, operation=verb)
         self._journal.note(self._line(step, Mark.COMPENSATION_DONE, answer))
+
+    def look_back(self, step: Step) -> bool:
+        """Ask how the taking back of a step has ended, and note it if it took effect; return whether it did."""
+        answer = self._found(_REVERSE[step])
+        if answer is not None:
+            self._journal.note(self._line(step, Mark.COMPENSATION_DONE, answer))
+        return answer is not None
 
     def recorded(self) -> Recorded:
         """Return what to book once the capture is done; raises CapturedOtherAmount."""
@@ -150,7 +172,9 @@ class Acting:
             refund_id = refund.reference_id or "compensation"
             apply = taken_back(self._payment, capture.amount_minor, capture.reference_id, refund_id)
         else:
-            apply = declined(self._payment) if done(log, Step.AUTHORIZE) is None else voided(self._payment)
+            authorized = done(log, Step.AUTHORIZE)
+            ours = authorized is not None and not authorized.given
+            apply = voided(self._payment) if ours else declined(self._payment)
         return Reversed(apply, cause)
 
     def _ask(self, step: Step, verb: Verb, before: Mark, without_effect: Mark) -> Answer:
@@ -160,7 +184,8 @@ class Acting:
         try:
             leave = self._leave()
         except Transient:
-            self._write()  # a name of the payment may be among what was just learned
+            if self._alias is not None:
+                self._write()  # a name of the payment, just learned; its lines are written with the answer to this
             raise
         with leave:
             self._journal.note(self._line(step, before))
@@ -202,8 +227,14 @@ class Acting:
             return
         self._journal.note(self._line(step, Mark.DONE, answer))
         if step is Step.AUTHORIZE:
-            self._alias = other_name(self._payment, answer.reference_id)
-            self._payment = _authorized(self._payment, answer.reference_id)
+            self._remember(answer.reference_id)
+
+    def _remember(self, authorization_id: str | None) -> None:
+        """Go on with the authorization's own name, which is to be learned before its capture can be told of."""
+        self._alias = other_name(self._payment, authorization_id)
+        self._payment = msgspec.structs.replace(
+            self._payment, status=Status.AUTHORIZED, authorization_id=authorization_id
+        )
 
     def _write(self) -> None:
         """Write down what is noted, learn the authorization's own name before its capture is told of, keep the row."""
@@ -245,7 +276,3 @@ class Acting:
 
 _VERBS: dict[Step, Verb] = {Step.AUTHORIZE: "authorize", Step.CAPTURE: "capture"}
 _REVERSE: dict[Step, Verb] = {Step.AUTHORIZE: "void", Step.CAPTURE: "refund"}
-
-
-def _authorized(payment: Payment, authorization_id: str | None) -> Payment:
-    return msgspec.structs.replace(payment, status=Status.AUTHORIZED, authorization_id=authorization_id)

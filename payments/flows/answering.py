@@ -2,13 +2,15 @@
 
 from random import uniform
 
-from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, Failure, Permanent, Postponed
+import msgspec
+
+from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, DataRefused, Failure, Permanent, Postponed
 from payments.flows.acting import settle_doubt
 from payments.flows.announcement import announce_burial
 from payments.flows.case import Case, Done, booked, ended_as
 from payments.flows.desk import Desk
 from payments.flows.ending import Buried, Overtaken, RetryLater, Waiting
-from payments.ledger.settlements import Booking
+from payments.ledger.settlements import Announcement, Booking, Ended
 from payments.ledger.state import State
 from payments.lifecycle import Act, Apply, decide
 from payments.policies import FailurePolicy, Last
@@ -18,16 +20,25 @@ from payments.saga import Line, Mark, Take, next_move, to_take_back, turned_by
 def answer(desk: Desk, case: Case, failure: Failure) -> Case | Done:
     """Answer a failure as its policy says: wait, try again later, or give it up."""
     policy = desk.policies.answer(case.claim.event.provider, type(failure))
-    if isinstance(failure, CircuitOpen) and desk.policy.buries_when_open:
-        return _bury(desk, case, failure, policy)
     if isinstance(failure, Postponed) and not policy.burns_attempt:
-        window_over = 0 < policy.window_seconds <= case.claim.put_off_seconds
-        return _give_up(desk, case, failure, policy) if window_over else _wait(desk, case, failure, policy)
+        return _postpone(desk, case, failure, policy)
     tried_seconds = case.claim.put_off_seconds - case.claim.waited_seconds
     window_over = 0 < policy.window_seconds <= tried_seconds
     if case.claim.attempts > policy.retries or window_over or isinstance(failure, AttemptsSpent):
         return _give_up(desk, case, failure, policy)
     return _retry(desk, case, failure, policy)
+
+
+def _postpone(desk: Desk, case: Case, failure: Postponed, policy: FailurePolicy) -> Case | Done:
+    """Let it wait, for as long as its window lasts; or bury it at once, where an operator wants that.
+
+    That is only for what has not begun: a payment of which something stands at the provider, or may, is never left so.
+    """
+    if isinstance(failure, CircuitOpen) and desk.policy.buries_when_open and not case.journal.has_begun:
+        return _bury(desk, case, failure, policy)
+    if 0 < policy.window_seconds <= case.claim.put_off_seconds:
+        return _give_up(desk, case, failure, policy)
+    return _wait(desk, case, failure, policy)
 
 
 def _wait(desk: Desk, case: Case, failure: Postponed, policy: FailurePolicy) -> Done:
@@ -49,37 +60,58 @@ def _retry(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> D
 
 def _give_up(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Case | Done:
     """End what cannot succeed: take back what was done where the policy says so, and bury the event."""
-    journal = case.journal
-    if turned_by(journal.log) is not None:
-        return _bury_uncompensated(desk, case, failure)
-    plan = decide(case.claim.payment, case.claim.event)
-    if isinstance(plan, Act):
+    journal, plan = case.journal, decide(case.claim.payment, case.claim.event)
+    if not isinstance(plan, Act):
+        return _bury(desk, case, failure, policy)
+    try:
         if settle_doubt(desk, case.claim, plan, journal):
             return case
-        if policy.compensate and not journal.in_doubt and to_take_back(journal.log) is not None:
-            return _turn_round(desk, case, failure)
+    except Postponed as postponed:  # asking must wait, and a payment is not buried in doubt for that
+        if not isinstance(failure, Postponed):
+            return answer(desk, case, postponed)
+    if turned_by(journal.log) is not None:
+        return _bury_uncompensated(desk, case, failure)
+    if policy.compensate and not journal.in_doubt and to_take_back(journal.log) is not None:
+        return _take_back(desk, case, failure, policy)
     return _bury(desk, case, failure, policy)
 
 
-def _turn_round(desk: Desk, case: Case, failure: Failure) -> Case | Done:
+def _take_back(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Case | Done:
     """Note that the next step has failed for good; from here the saga goes backward."""
     move = next_move(case.journal.log)
     assert isinstance(move, Take)
-    case.journal.note(
-        Line(step=move.step, mark=Mark.FAILED, final=True, attempt=case.claim.attempts, code=failure.code)
-    )
-    claim = desk.claims.turn_round(case.claim, desk.policy.lease_seconds, case.journal.unwritten())
+    line = Line(step=move.step, mark=Mark.FAILED, final=True, attempt=case.claim.attempts, code=failure.code)
+    case.journal.note(msgspec.structs.replace(line, service=failure.service, reason=_reason(failure, policy)))
+    return turn_round(desk, case, failure)
+
+
+def turn_round(desk: Desk, case: Case, failure: Failure | None = None) -> Case | Done:
+    """Write down that the saga goes backward, and why; what is taken back has attempts and a time of its own."""
+    journal = case.journal
+    claim = desk.claims.turn_round(case.claim, desk.policy.lease_seconds, journal.unwritten(), failure)
     if claim is None:
         return Done(Overtaken())
-    case.journal.wrote()
-    return Case(claim, case.journal)
+    journal.wrote()
+    return Case(claim, journal)
 
 
 def _bury(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Done:
-    reason = "manual_review" if policy.ending is Last.MANUAL_REVIEW else failure.code
+    reason = _reason(failure, policy)
     news = announce_burial(desk.dead_letter_topic, case.claim, failure, reason)
-    ended = desk.settlements.bury(case.claim, failure, news, reason=reason, lines=case.journal.unwritten())
-    return ended_as(ended, Buried(reason))
+    return ended_as(_buried(desk, case, failure, news, reason), Buried(reason))
+
+
+def _buried(desk: Desk, case: Case, failure: Failure, news: Announcement, reason: str) -> Ended | None:
+    """Bury the event with what its saga has noted, or without that where the ledger refuses those very lines."""
+    try:
+        return desk.settlements.bury(case.claim, failure, news, reason=reason, lines=case.journal.unwritten())
+    except DataRefused:
+        return desk.settlements.bury(case.claim, failure, news, reason=reason)
+
+
+def _reason(failure: Failure, policy: FailurePolicy) -> str:
+    """Return what the dead letter says: the failure's code, or that a person must look."""
+    return "manual_review" if policy.ending is Last.MANUAL_REVIEW else failure.code
 
 
 def _bury_uncompensated(desk: Desk, case: Case, failure: Failure) -> Done:
@@ -90,8 +122,7 @@ def _bury_uncompensated(desk: Desk, case: Case, failure: Failure) -> Done:
     ).at(event.event_id, case.claim.attempts)
     desk.tell("compensation_failed", provider=event.provider, payment_id=event.payment_id, code=failure.code)
     news = announce_burial(desk.dead_letter_topic, case.claim, cause, cause.code)
-    ended = desk.settlements.bury(case.claim, cause, news, lines=case.journal.unwritten())
-    return ended_as(ended, Buried(cause.code))
+    return ended_as(_buried(desk, case, cause, news, cause.code), Buried(cause.code))
 
 
 def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
@@ -99,17 +130,20 @@ def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
 
     Where the ledger refuses the very books, the event is buried without them: the dead letter tells the rest.
     """
-    claim, lines = case.claim, case.journal.unwritten()
+    claim = case.claim
     failure = Permanent(
         f"{cause.step} failed for good, and what was done before was taken back",
         code=cause.code,
         service=cause.service or "payferry",
         operation=cause.step,
     ).at(claim.event.event_id, claim.attempts)
-    news = announce_burial(desk.dead_letter_topic, claim, failure, failure.code)
+    reason = cause.reason or failure.code
+    news = announce_burial(desk.dead_letter_topic, claim, failure, reason)
     try:
         booking = Booking(apply.payment, apply.entries)
-        ended = desk.settlements.bury(claim, failure, news, lines=lines, booking=booking)
-    except Permanent:
-        ended = desk.settlements.bury(claim, failure, news, lines=lines)
-    return booked(desk, case, ended, Buried(failure.code))
+        ended = desk.settlements.bury(
+            claim, failure, news, reason=reason, lines=case.journal.unwritten(), booking=booking
+        )
+    except DataRefused:
+        ended = _buried(desk, case, failure, news, reason)
+    return booked(desk, case, ended, Buried(reason))

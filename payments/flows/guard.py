@@ -29,7 +29,7 @@ class Leave:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._breaker.after(self._permit, outcome_of(error), self._clock() - self._since)
+        self._breaker.after(self._permit, outcome_of(error, self._breaker.name), self._clock() - self._since)
         if isinstance(error, RateLimited):
             self._limits.pause(self._breaker.name, error.retry_after_seconds)
 

@@ -6,10 +6,10 @@ import msgspec
 
 from payments.borders.provider_codes import decline_of
 from payments.borders.unforeseen import failure_of
-from payments.failures import AttemptsSpent, QueueAway, RuleBroken, Transient
-from payments.flows.acting import LeaseLost, Recorded, Reversed, act
+from payments.failures import AttemptsSpent, Failure, QueueAway, RuleBroken, Transient, WriteConflict
+from payments.flows.acting import LeaseLost, Recorded, Reversed, Turned, act
 from payments.flows.announcement import announce_payment
-from payments.flows.answering import answer, bury_reversed
+from payments.flows.answering import answer, bury_reversed, turn_round
 from payments.flows.case import Case, Done, booked, ended_as
 from payments.flows.desk import Desk
 from payments.flows.ending import (
@@ -93,27 +93,33 @@ def _worked_off(desk: Desk, case: Case) -> Done:
 
 def _one_round(desk: Desk, case: Case) -> Case | Done:
     try:
-        _check_attempts(desk, case.claim)
+        _check_attempts(desk, case)
         return _carry_out(desk, case, decide(case.claim.payment, case.claim.event))
     except LeaseLost:
         return Done(Overtaken())
     except Exception as error:  # the border of our own code: what nobody foresaw gets a name here
         failure = failure_of(error, "process").at(case.claim.event.event_id, case.claim.attempts)
-        if isinstance(failure, Transient) and failure.service == "database":
+        if _ledger_is_away(failure):
             raise
         return answer(desk, case, failure)
 
 
-def _check_attempts(desk: Desk, claim: Claim) -> None:
-    """Stop an event that ended every attempt together with its worker."""
-    if claim.attempts > 1 + desk.policies.most_retries(claim.event.provider):
+def _ledger_is_away(failure: Failure) -> bool:
+    """Return whether nothing can be written down now, so that it is left to the lease."""
+    return failure.service == "database" and isinstance(failure, Transient) and not isinstance(failure, WriteConflict)
+
+
+def _check_attempts(desk: Desk, case: Case) -> None:
+    """Stop an event that ended every attempt together with its worker, unless its saga has just learned something."""
+    claim = case.claim
+    if claim.attempts > 1 + desk.policies.most_retries(claim.event.provider) and not case.journal.unwritten():
         raise AttemptsSpent(
             f"no answer in {claim.attempts - 1} attempts, each ended by the death of its worker or its time limit",
             operation="process",
         )
 
 
-def _carry_out(desk: Desk, case: Case, decision: Decision) -> Done:
+def _carry_out(desk: Desk, case: Case, decision: Decision) -> Case | Done:
     match decision:
         case Apply():
             return _book(desk, case, decision)
@@ -127,10 +133,12 @@ def _carry_out(desk: Desk, case: Case, decision: Decision) -> Done:
             return ended_as(desk.settlements.close(case.claim, State.SUPERSEDED), Superseded())
 
 
-def _act(desk: Desk, case: Case, plan: Act) -> Done:
+def _act(desk: Desk, case: Case, plan: Act) -> Case | Done:
     match act(desk, case.claim, plan, case.journal):
         case Recorded(apply=apply):
             return _book(desk, case, apply, _recorded(case.claim))
+        case Turned():
+            return turn_round(desk, case)
         case Reversed(apply=apply, cause=Line(declined=True) as cause):
             return _book_declined(desk, case, apply, cause)
         case Reversed(apply=apply, cause=cause):

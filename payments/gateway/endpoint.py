@@ -69,7 +69,9 @@ class Line:
 
 
 def read(reply: Reply, decoder: "msgspec.json.Decoder[T]") -> T:
-    """Return the body of a successful reply; one that cannot be read is as good as no answer."""
+    """Return the body of a successful reply; one that cannot be read, or not be kept, is as good as no answer."""
+    if b"\\u0000" in reply.body:
+        raise lost(reply.call, "the answer holds a NUL, which PostgreSQL cannot keep", "unreadable_answer")
     try:
         return decoder.decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

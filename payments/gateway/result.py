@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from payments.borders.http import code_or
+
 Verb = Literal["authorize", "capture", "void", "refund"]
 """What can be asked of a provider, as `Gateway` names it."""
 
@@ -27,6 +29,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     reference_id: str | None = None
     code: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is not None:
+            msgspec.structs.force_setattr(self, "code", code_or(self.code, "declined"))
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,12 +96,18 @@ class Claims:
             aliases.learn(connection, [(claim.ordering_key, alias)])
             return False
 
-    def turn_round(self, claim: Claim, lease_seconds: float, lines: Sequence[Line]) -> Claim | None:
-        """Write down that the saga goes backward from here, with attempts of its own. None: no longer ours."""
+    def turn_round(
+        self, claim: Claim, lease_seconds: float, lines: Sequence[Line], failure: Failure | None
+    ) -> Claim | None:
+        """Write down that the saga goes backward from here, with attempts and a time of its own. None: no longer ours.
+
+        `failure` is why, where it is one and no decline.
+        """
         told = claim.parameters() | {"lease_seconds": lease_seconds, "lines": saga_json(lines)}
+        told["failures"] = f"[{history(claim, failure)}]" if failure is not None else "[]"
         if not self._database.run(_TURN_ROUND, told):
             return None
-        return msgspec.structs.replace(claim, attempts=1)
+        return msgspec.structs.replace(claim, attempts=1, put_off_seconds=0.0, waited_seconds=0.0)
 
     def give_back(self, claim: Claim) -> None:
         """Give the row back as it was taken, due at once; the attempt is not spent. Nothing where it is not ours."""
@@ -216,7 +222,10 @@ _TURN_ROUND = f"""
 UPDATE inbox
    SET lease_until = now() + make_interval(secs => %(lease_seconds)s),
        attempts = 1,
-       {SAGA_NOTED}
+       put_off_since = NULL,
+       waited = '0',
+       {SAGA_NOTED},
+       failures = failures || stamped(%(failures)s::JSONB)
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'

@@ -62,9 +62,9 @@ class Database:
         with self.connection() as connection:
             return connection.execute(statement, parameters).fetchall()
 
-    def row(self, statement: str, parameters: Parameters | None = None) -> TupleRow | None:
+    def row(self, statement: str, parameters: Parameters | None = None, *, shielded: bool = True) -> TupleRow | None:
         """Return the first row, or None."""
-        with self.connection() as connection:
+        with self.connection(shielded=shielded) as connection:
             return connection.execute(statement, parameters).fetchone()
 
     def run(self, statement: str, parameters: Parameters | None = None) -> int:
@@ -73,13 +73,13 @@ class Database:
             return connection.execute(statement, parameters).rowcount
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, *, shielded: bool = True) -> Iterator[Connection]:
         """Lend a connection; what psycopg raises meanwhile comes out with our names. Raises what the shield raises.
 
         Where none comes in time because this process has lent them all out, it raises PoolExhausted: PostgreSQL is not
         to blame, and its breaker must not open in the whole fleet because one process has too small a pool.
         """
-        with self._shield(), _named():
+        with self._shield() if shielded else nullcontext(), _named():
             try:
                 with self._pool.connection() as connection:
                     self._count(1)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from payments.failures import DatabaseAway, Failure
+from payments.failures import CircuitOpen, DatabaseAway, Failure, WriteConflict
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import SAGA_NOTED, Claim, history, saga_json
@@ -113,11 +113,13 @@ class Settlements:
             return ended
 
     def _write(self, statement: str, told: dict[str, Any]) -> tuple[Any, ...] | None:
-        """Write, and where the connection was gone, once more: the token keeps it from being done twice."""
+        """Write, and where that failed, once more: the token keeps it from being done twice."""
         try:
             return self._database.row(statement, told)
-        except DatabaseAway:
+        except (DatabaseAway, WriteConflict):
             return self._database.row(statement, told)
+        except CircuitOpen:  # the provider may have acted, so this is worth a try whatever the breaker says
+            return self._database.row(statement, told, shielded=False)
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")

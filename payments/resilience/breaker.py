@@ -99,4 +99,4 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._breaker.after(self._permit, outcome_of(error), self._clock() - self._since)
+        self._breaker.after(self._permit, outcome_of(error, self._breaker.name), self._clock() - self._since)

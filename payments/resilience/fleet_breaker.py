@@ -28,7 +28,7 @@ class FleetBreaker:
         self.shared = SharedBreaker(caller, policy, exchange, teller(caller.name, tell, shared=True), clock)
         self._local = LocalBreaker(policy, teller(caller.name, tell, shared=False), clock)
         side = self._local if exchange.alone else self.shared
-        self.breaker = Breaker(caller.name, side, policy.slow_call_seconds, exchange.keep_up, clock)
+        self.breaker = Breaker(caller.name, side, policy.slow_after_seconds, exchange.keep_up, clock)
 
     def report(self) -> Request:
         """Return what the fleet is to be told now."""

@@ -76,4 +76,4 @@ def _as_failures() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError) as error:
-        raise QueueAway("Redis does not answer", code="queue_away", service="redis", operation="last_known") from error
+        raise QueueAway("Redis does not answer", code="queue_away", service="cache", operation="last_known") from error

@@ -131,7 +131,7 @@ class LocalBreaker:
             return None
         if window.failures >= policy.failure_rate * window.calls:
             return "failure_rate"
-        return "slow_rate" if window.slow >= policy.slow_rate * window.calls else None
+        return "slow_rate" if policy.slow_rate and window.slow >= policy.slow_rate * window.calls else None
 
     def _open(self, reason: str, now_us: int) -> None:
         policy = self._policy

@@ -26,11 +26,14 @@ _ANSWERS = (Refused, Declined, CapturedOtherAmount, PublishRefused, DataRefused,
 """Failures that are an answer: whoever gives it is well."""
 
 
-def outcome_of(failure: BaseException | None) -> Outcome:
-    """Return how a call that ended with `failure` counts; None: it went well.
+def outcome_of(failure: BaseException | None, name: str) -> Outcome:
+    """Return how a call to the service `name` that ended with `failure` counts; None: it went well.
 
+    A failure of another service, such as of the ledger while a provider's call was being written down, says nothing.
     What was put off by ourselves or by the other end (429), our own bugs, and a call that was broken off, are excluded.
     """
+    if isinstance(failure, Failure) and failure.service != name:
+        return Outcome.EXCLUDED
     if failure is None or isinstance(failure, _ANSWERS):
         return Outcome.SUCCESS
     if isinstance(failure, Failure) and failure.blames_dependency:

@@ -1,5 +1,6 @@
 """What protects a dependency from us and us from it, as values. The state that goes with them is kept elsewhere."""
 
+import math
 from typing import Annotated
 
 import msgspec
@@ -23,7 +24,8 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     consecutive_failures: Count = 5
     minimum_volume: Count = 10
     failure_rate: Share = 0.5
-    slow_rate: Share = 0.8
+    slow_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.8
+    """0: slow calls never open it."""
     slow_call_seconds: Seconds = 3.0
     window_seconds: Seconds = 60.0
     buckets: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
@@ -35,6 +37,11 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     probe_seconds: Seconds = 15.0
     spread_seconds: Seconds = 30.0
     """What was refused while it was open comes back within this time after the reopening, and not all at once."""
+
+    @property
+    def slow_after_seconds(self) -> float:
+        """How long a call may take before it counts as slow; for ever where slow calls count for nothing."""
+        return self.slow_call_seconds if self.slow_rate else math.inf
 
 
 class RatePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ each call. What goes out in the half-open state is asked for call by call.
 
 import time
 from collections.abc import Callable
+from random import getrandbits
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,7 @@ from payments.resilience.exchange import Exchange, Request
 from payments.resilience.outcome import Outcome
 from payments.resilience.policy import BreakerPolicy
 from payments.resilience.tally import NOTHING, Tally
+from payments.resilience.window import micros
 
 EVENTS = "payferry:breaker-events"
 """The stream of state changes, and the channel that they are published on."""
@@ -64,6 +66,7 @@ class SharedBreaker:
         self._hear = hear
         self._clock = clock
         self._lock = Lock()
+        self._process = getrandbits(48)
         self._tally = Tally(0.0)
         self._ask_again_at = float("-inf")
         self.state: State | None = None
@@ -112,8 +115,10 @@ class SharedBreaker:
         with self._lock:
             tally, self._tally = self._tally, Tally(0.0)
             generation = self.generation
-        fresh = tally.calls and self._clock() - tally.since < self._policy.window_seconds
-        return self._caller.request("breaker_tell", generation, *(tally.report() if fresh else NOTHING))
+        age_seconds = self._clock() - tally.since
+        fresh = tally.calls and age_seconds < self._policy.window_seconds
+        told = (*tally.report(), micros(age_seconds)) if fresh else NOTHING
+        return self._caller.request("breaker_tell", generation, *told, self._process)
 
     def learn(self, answer: list[Any]) -> str:
         """Take the state from the answer of a script; return the permit that came with it, or an empty string."""

@@ -52,7 +52,7 @@ class Switchboard:
         if name not in self._locals:
             policy = self._policy(name)
             side = LocalBreaker(policy, teller(name, self._tell, shared=False), self._clock)
-            self._locals.setdefault(name, Breaker(name, side, policy.slow_call_seconds, _nothing, self._clock))
+            self._locals.setdefault(name, Breaker(name, side, policy.slow_after_seconds, _nothing, self._clock))
         return self._locals[name]
 
     def names(self) -> list[str]:

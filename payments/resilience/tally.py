@@ -28,9 +28,9 @@ class Tally:
             self.first = self.row
 
     def report(self) -> tuple[int, ...]:
-        """Return the arguments of `lua/breaker_tell.lua` from `calls` on."""
+        """Return the arguments of `lua/breaker_tell.lua` from `calls` on, but for the age."""
         return self.calls, self.failures, self.slow, self.first, self.longest, self.row
 
 
-NOTHING = (0, 0, 0, 0, 0, 0)
+NOTHING = (0, 0, 0, 0, 0, 0, 0)
 """The report of a tally that has counted nothing."""

@@ -9,7 +9,7 @@
 local SECOND = 1000000
 local KEPT_CHANGES = 1000
 local NUMBERS = {
-  'generation', 'since_us', 'until_us', 'streak', 'isolated', 'consecutive', 'succeeded', 'permits'
+  'generation', 'since_us', 'until_us', 'good_us', 'good_by', 'streak', 'isolated', 'consecutive', 'succeeded', 'permits'
 }
 
 local name = ARGV[1]
@@ -60,6 +60,7 @@ local function change(breaker, to, reason)
   breaker.state, breaker.since_us, breaker.until_us = to, now_us, 0
   breaker.window, breaker.probes = '', ''
   breaker.consecutive, breaker.succeeded, breaker.permits = 0, 0, 0
+  breaker.good_us, breaker.good_by = 0, 0
   redis.call('HINCRBY', KEYS[1], 'to:' .. to, 1)
   local event = {
     name = name, from = breaker.change[1], to = to, reason = reason,

@@ -23,7 +23,7 @@ class Shield:
         try:
             yield
         except Failure as failure:
-            self.outcomes.append(outcome_of(failure))
+            self.outcomes.append(outcome_of(failure, "database"))
             raise
         self.outcomes.append(Outcome.SUCCESS)
 

@@ -232,8 +232,22 @@ def test_the_stream_does_not_grow_for_ever(line: redis.Redis, one: Trial) -> Non
     assert 1000 <= line.xlen(EVENTS) < 1200
 
 
+def test_failures_in_a_row_of_one_process_are_no_row_of_the_fleet_while_another_one_is_well(
+    one: Trial, other: Trial
+) -> None:
+    for _ in range(3):
+        other.calls(*[SUCCESS] * 20)
+        one.calls(*[FAILURE] * 8)
+        one.clock.advance(0.1)
+    assert one.changes() == other.changes() == []
+    one.clock.advance(0.2)
+    one.calls(*[FAILURE] * 5)
+    assert one.changes() == [("closed", "open", "consecutive_failures")]
+
+
 def test_a_view_shows_what_the_fleet_knows(one: Trial, other: Trial) -> None:
     one.calls(SUCCESS, FAILURE)
+    one.clock.advance(1)
     other.calls(FAILURE)
     [view] = other.board.shown()
     assert (view.state, view.calls, view.failures, view.consecutive_failures) == ("closed", 3, 2, 2)

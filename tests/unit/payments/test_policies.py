@@ -111,7 +111,7 @@ def test_the_breakers_are_the_documented_ones(ours: Policies) -> None:
         "default": usual,
         **dict.fromkeys(map(str, Provider), usual),
         "database": over(usual, failure_rate=0.6, slow_call_seconds=3.0, open_seconds=20.0),
-        "kafka": over(usual, failure_rate=0.7, minimum_volume=20, slow_call_seconds=2.0),
+        "kafka": over(usual, failure_rate=0.7, minimum_volume=20, slow_call_seconds=2.0, slow_rate=0.0),
         "cache": over(usual, failure_rate=0.8, slow_call_seconds=1.0, open_seconds=15.0, minimum_volume=5),
     }
     assert ours.breaker("kafka") is ours.breakers["kafka"]

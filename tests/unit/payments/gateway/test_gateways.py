@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from payments.event import Provider
-from payments.failures import OutcomeUnknown, Refused, Unavailable
+from payments.failures import AnswerUnreadable, OutcomeUnknown, Refused, Unavailable
 from payments.gateway.client import Client, ClientPolicy
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateway import Gateway
@@ -207,6 +207,12 @@ def test_a_stripe_intent_that_is_not_decided_is_open(body: dict[str, object]) ->
     found = standing(Provider.STRIPE, body)
     assert found is not None
     assert found.stage is Stage.OPEN
+
+
+def test_an_answer_with_a_nul_which_the_ledger_could_not_keep_is_as_good_as_none() -> None:
+    wire = Wire((200, {"id": "pi_1", "status": "succeeded", "amount_received": 1250, "latest_charge": "ch\0_1"}))
+    with pytest.raises(AnswerUnreadable):
+        wire.gateway(Provider.STRIPE).capture(CHARGE, "key")
 
 
 def test_what_stripe_releases_of_a_canceled_intent_is_no_refund() -> None:

@@ -57,26 +57,26 @@ def breaker(clock: Clock) -> Breaker:
 def test_what_blames_the_other_end_counts_and_what_it_says_no_to_does_not(
     kind: type[Failure], outcome: Outcome
 ) -> None:
-    assert outcome_of(kind("so it is")) is outcome
+    assert outcome_of(kind("so it is"), "payferry") is outcome
 
 
 @pytest.mark.parametrize(
     "kind", [failures.RateLimited, failures.RateExceeded, failures.CircuitOpen, failures.BudgetSpent]
 )
 def test_what_was_put_off_says_nothing_about_the_other_end(kind: type[failures.Postponed]) -> None:
-    assert outcome_of(kind("later", retry_after_seconds=1.0)) is Outcome.EXCLUDED
+    assert outcome_of(kind("later", retry_after_seconds=1.0), "payferry") is Outcome.EXCLUDED
 
 
 def test_no_failure_is_a_success_and_a_bug_of_ours_is_excluded() -> None:
-    assert outcome_of(None) is Outcome.SUCCESS
-    assert outcome_of(ZeroDivisionError()) is Outcome.EXCLUDED
-    assert outcome_of(KeyboardInterrupt()) is Outcome.EXCLUDED
+    assert outcome_of(None, "payferry") is Outcome.SUCCESS
+    assert outcome_of(ZeroDivisionError(), "payferry") is Outcome.EXCLUDED
+    assert outcome_of(KeyboardInterrupt(), "payferry") is Outcome.EXCLUDED
 
 
 def test_every_failure_that_blames_the_other_end_counts_against_it() -> None:
     blaming = [kind for kind in failures.kinds().values() if kind.blames_dependency]
     assert blaming
-    assert all(outcome_of(kind("so it is")) is Outcome.FAILURE for kind in blaming)
+    assert all(outcome_of(kind("so it is"), "payferry") is Outcome.FAILURE for kind in blaming)
 
 
 # around a block
@@ -85,7 +85,7 @@ def test_every_failure_that_blames_the_other_end_counts_against_it() -> None:
 def test_a_block_that_fails_three_times_is_not_entered_again(breaker: Breaker) -> None:
     for _ in range(3):
         with pytest.raises(failures.ServerError), breaker.call():
-            raise failures.ServerError("500")
+            raise failures.ServerError("500", service="stripe")
     with pytest.raises(CircuitOpen) as refused, breaker.call():
         pytest.fail("entered")
     assert refused.value.service == "stripe"
