@@ -23,6 +23,7 @@ LOG_EVENTS: dict[str, tuple[str, str]] = {
     "payment_put_off": ("info", "Work on one event failed or must wait; it is due again after `delay_seconds`."),
     "payment_buried": ("warning", "One event is a dead letter, for the reason given."),
     "payment_overtaken": ("warning", "A claim's lease ended while its worker was busy; another has the event."),
+    "effect_of_overtaken": ("error", "A worker that had lost its claim did this at a provider all the same."),
     "saga_goes_back": ("warning", "A payment failed for good after a step at its provider; that is taken back now."),
     "compensation_failed": ("critical", "What was done at a provider could not be taken back. Somebody must look now."),
     "optional_part_left_out": ("warning", "A settlement stands without a part that the database did not take."),

@@ -65,6 +65,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str | None = None
     reason: str | None = None
 
+    @property
+    def took_effect(self) -> bool:
+        """Whether it says that something was done at the provider."""
+        return self.mark in {Mark.DONE, Mark.COMPENSATION_DONE} and self.step is not Step.RECORD
+
 
 class Take(msgspec.Struct, frozen=True):
     """Take this step. `in_doubt`: it was started before and nobody knows how it ended, so ask first."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Task
 
-from payments.failures import Transient
+from payments.failures import Postponed, Transient
 
 
 class Again(Transient):
@@ -27,6 +27,15 @@ class RetryingTask(Task):
     abstract = True
 
     def retry(self, *args: Any, exc: Exception | None = None, **options: Any) -> Any:  # noqa: ANN401 - Celery's own
-        """Retry after the delay that `exc` names; where the ledger or the queue is away, after a few seconds."""
-        options["countdown"] = exc.delay_seconds if isinstance(exc, Again) else uniform(1.0, 3.0)  # noqa: S311 - a jitter
+        """Retry after the delay that `exc` names; where the ledger or the queue is away, after some seconds."""
+        options["countdown"] = exc.delay_seconds if isinstance(exc, Again) else _pause_seconds(exc)
         return super().retry(*args, exc=exc, **options)
+
+
+def _pause_seconds(failure: Exception | None) -> float:
+    """Return a few seconds, or about as long as an open breaker says: a backlog need not be asked for in vain."""
+    asked_seconds = failure.retry_after_seconds if isinstance(failure, Postponed) else 0.0
+    return uniform(1.0, 3.0) + min(asked_seconds, _LONGEST_PAUSE_SECONDS)  # noqa: S311 - a jitter
+
+
+_LONGEST_PAUSE_SECONDS = 30.0

@@ -59,5 +59,6 @@ ANSWERS: dict[str, Told] = {
         ),
         _BURIED,
     ),
-    **dict.fromkeys(("captured_other_amount", "compensation_failed"), Told("bury", end="manual_review")),
+    "compensation_failed": _BURIED,
+    "captured_other_amount": Told("bury", end="manual_review"),
 }

@@ -32,6 +32,7 @@ def configure_logs(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # that the ledger is away is told by ourselves
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they say a line for every payment, or every byte
 

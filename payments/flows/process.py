@@ -55,8 +55,12 @@ def work_off(desk: Desk, inbox_id: int) -> Done:
     claim = desk.claims.take(inbox_id, desk.policy.lease_seconds)
     if claim is None:
         return Done(Passed(str(desk.claims.state(inbox_id))))
-    done = _worked_off(desk, Case(claim, Journal(claim.saga)))
+    journal = Journal(claim.saga)
+    done = _worked_off(desk, Case(claim, journal))
     _tell(desk, claim, done.ending)
+    steps = [line.step for line in journal.unwritten() if line.took_effect]
+    if isinstance(done.ending, Overtaken) and steps:
+        desk.tell("effect_of_overtaken", provider=claim.event.provider, event_id=claim.event.event_id, steps=steps)
     return done
 
 

@@ -118,7 +118,7 @@ class Claims:
     ) -> bool:
         """Give the row back as `state`, due in `delay_seconds`; the attempt is spent. False: no longer ours."""
         told = {"delay_seconds": delay_seconds, "failure": history(claim, failure), "state": state.value}
-        return bool(self._database.run(_RETRY_LATER, claim.parameters() | told | {"lines": saga_json(lines)}))
+        return bool(self._database.insist(_RETRY_LATER, claim.parameters() | told | {"lines": saga_json(lines)}))
 
     def wait(self, claim: Claim, delay_seconds: float, lines: Sequence[Line] = ()) -> bool:
         """Give the row back, due in `delay_seconds`, for no fault of its own; the attempt is not spent.
@@ -126,7 +126,7 @@ class Claims:
         Those behind it wait as well. False: no longer ours.
         """
         told = {"delay_seconds": delay_seconds, "lines": saga_json(lines)}
-        return bool(self._database.run(_WAIT, claim.parameters() | told))
+        return bool(self._database.insist(_WAIT, claim.parameters() | told))
 
     def yield_turn(self, claim: Claim, delay_seconds: float) -> tuple[bool, int | None]:
         """Let later events of the payment go first, and come back in `delay_seconds`; the attempt is not spent.
@@ -260,6 +260,7 @@ UPDATE inbox
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'
+RETURNING id
 """  # noqa: S608 - put together from constants
 
 _WAIT = f"""
@@ -272,6 +273,7 @@ UPDATE inbox
  WHERE id = %(id)s
    AND token = %(token)s
    AND state = 'processing'
+RETURNING id
 """  # noqa: S608 - put together from constants
 
 _YIELD_TURN = """

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from payments.borders.postgresql import failure_of_postgresql
-from payments.failures import PoolExhausted, Transient
+from payments.failures import CircuitOpen, DatabaseAway, PoolExhausted, Transient, WriteConflict
 
 Connection = psycopg.Connection[TupleRow]
 Parameters = Mapping[str, Any]
@@ -66,6 +66,19 @@ class Database:
         """Return the first row, or None."""
         with self.connection(shielded=shielded) as connection:
             return connection.execute(statement, parameters).fetchone()
+
+    def insist(self, statement: str, parameters: Parameters | None = None) -> TupleRow | None:
+        """Return the first row of a statement that ends or puts off work which the provider may have acted on.
+
+        Where it fails it is made once more, whatever the shield says: losing it costs a lease and an attempt. It must
+        name a fencing token, so that it does not take place twice.
+        """
+        try:
+            return self.row(statement, parameters)
+        except (DatabaseAway, WriteConflict):
+            return self.row(statement, parameters)
+        except CircuitOpen:
+            return self.row(statement, parameters, shielded=False)
 
     def run(self, statement: str, parameters: Parameters | None = None) -> int:
         """Run `statement` and return how many rows it touched."""

@@ -30,7 +30,7 @@ class Outbox:
         Gives a question to ask before each batch: whether the right is ours, still. It is False where another relay
         holds it, and raises DatabaseAway once the connection that holds it is gone, and the right with it.
         """
-        with self._database.connection() as connection:
+        with self._database.connection(shielded=False) as connection:
             taken = connection.execute("SELECT pg_try_advisory_lock(%s)", (_RELAY_LOCK,)).fetchone()
             mine = bool(taken and taken[0])
             connection.execute("SET idle_session_timeout = '60s'")  # a relay that is frozen loses the right

@@ -10,7 +10,7 @@ from payments.failures import CircuitOpen, DatabaseAway, Failure, WriteConflict
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import SAGA_NOTED, Claim, history, saga_json
-from payments.ledger.database import Database, columns
+from payments.ledger.database import Connection, Database, columns
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
 from payments.saga import Line
@@ -19,7 +19,7 @@ from payments.saga import Line
 class Ended(msgspec.Struct, frozen=True):
     """The event has ended. `successor_id` is the next event of its payment, if one waits.
 
-    `left_out` names the SQLSTATE of an optional part that could not be written; the rest stands.
+    `left_out` is the code of what kept an optional part from being written; the rest stands.
     """
 
     successor_id: int | None
@@ -71,12 +71,12 @@ class Settlements:
         told = claim.parameters() | _booked(booking) | _news(news)
         told |= {"state": state.value, "lines": saga_json(lines)}
         if decline is None:
-            return _ended(self._write(_BOOK, told))
+            return _ended(self._database.insist(_BOOK, told))
         return self._book_with(claim, told, decline)
 
     def close(self, claim: Claim, state: State) -> Ended | None:
         """End the event as `state`, changing nothing else. None: no longer ours."""
-        return _ended(self._write(_CLOSE, claim.parameters() | {"state": state.value, "lines": "[]"}))
+        return _ended(self._database.insist(_CLOSE, claim.parameters() | {"state": state.value, "lines": "[]"}))
 
     def bury(
         self,
@@ -96,30 +96,27 @@ class Settlements:
         told |= {"reason": reason or failure.code, "message": failure.message, "failure": history(claim, failure)}
         told |= {"lines": saga_json(lines)}
         if booking is None:
-            return _ended(self._write(_BURY, told))
-        return _ended(self._write(_BURY_BOOKED, told | _booked(booking)))
+            return _ended(self._database.insist(_BURY, told))
+        return _ended(self._database.insist(_BURY_BOOKED, told | _booked(booking)))
 
     def _book_with(self, claim: Claim, told: dict[str, Any], decline: Decline) -> Ended | None:
-        with self._database.transaction() as connection:
-            ended = _ended(connection.execute(_BOOK, told).fetchone())
-            if ended is None:
-                return None
-            try:
-                with connection.transaction():  # inside another one, a savepoint
-                    why = {"kind": decline.kind, "code": decline.code}
-                    connection.execute(_DECLINE, claim.parameters() | why)
-            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
-                return msgspec.structs.replace(ended, left_out=error.sqlstate)
-            return ended
-
-    def _write(self, statement: str, told: dict[str, Any]) -> tuple[Any, ...] | None:
-        """Write, and where that failed, once more: the token keeps it from being done twice."""
         try:
-            return self._database.row(statement, told)
-        except (DatabaseAway, WriteConflict):
-            return self._database.row(statement, told)
-        except CircuitOpen:  # the provider may have acted, so this is worth a try whatever the breaker says
-            return self._database.row(statement, told, shielded=False)
+            with self._database.transaction() as connection:
+                ended = _ended(connection.execute(_BOOK, told).fetchone())
+                left_out = _decline(connection, claim, decline) if ended is not None else None
+        except (DatabaseAway, WriteConflict, CircuitOpen) as away:
+            ended, left_out = _ended(self._database.insist(_BOOK, told)), away.code
+        return msgspec.structs.replace(ended, left_out=left_out) if ended is not None else None
+
+
+def _decline(connection: Connection, claim: Claim, decline: Decline) -> str | None:
+    """Write why the provider said no, under a savepoint; return the SQLSTATE where the database does not take it."""
+    try:
+        with connection.transaction():  # inside another one, a savepoint
+            connection.execute(_DECLINE, claim.parameters() | {"kind": decline.kind, "code": decline.code})
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        return error.sqlstate
+    return None
 
 
 _ENTRY_COLUMNS = ("legs", "accounts", "amounts_minor", "currencies")
@@ -163,11 +160,14 @@ _END = f"""
        AND token = %(token)s
        AND state = 'processing'"""  # noqa: S608 - put together from constants
 
+# Whoever replays it begins with a time of its own.
 _DEAD = f"""
     UPDATE inbox
        SET state = 'dead',
            lease_until = NULL,
            finished_at = now(),
+           put_off_since = NULL,
+           waited = '0',
            {SAGA_NOTED},
            failures = failures || stamped(jsonb_build_array(%(failure)s::JSONB))
      WHERE id = %(id)s

@@ -44,7 +44,8 @@ VALUES (%(name)s, now())
 
 _FREE_EXPIRED = """
 UPDATE inbox
-   SET state = 'retrying',
+   SET state = CASE WHEN saga -> -1 ->> 'mark' IN ('started', 'compensation_started')
+                    THEN 'verifying' ELSE 'retrying' END::inbox_state,
        lease_until = NULL,
        due_at = to_timestamp(0),
        woken_at = to_timestamp(0),

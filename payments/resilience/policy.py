@@ -22,6 +22,8 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     consecutive_failures: Count = 5
+    disputed_seconds: Seconds = 0.2
+    """Failures in a row of one process are none of the fleet's where another had a success within this time."""
     minimum_volume: Count = 10
     failure_rate: Share = 0.5
     slow_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.8

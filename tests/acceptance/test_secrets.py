@@ -54,23 +54,36 @@ def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -
     with (
         Sandbox(harbour.folder, "--error-rate", "0.3", "--decline-rate", "0.2", "--rate-limit-rate", "0.05") as sandbox,
         redis.Redis.from_url(harbour.redis_url) as client,
+        redis.Redis.from_url(harbour.redis_url.removesuffix("/0") + "/1") as shared,
         CeleryEvents(harbour.redis_url) as events,
     ):
-        env = {**harbour.env, "SANDBOX_URL": sandbox.url, "LOG_LEVEL": "debug", "BACKOFF_BASE_SECONDS": "0.2"}
-        keys = Keys(client)
+        env = {
+            **harbour.env,
+            "SANDBOX_URL": sandbox.url,
+            "LOG_LEVEL": "debug",
+            "BACKOFF_BASE_SECONDS": "0.2",
+            "PAYFERRY_POLICY__BREAKERS__DEFAULT__OPEN_SECONDS": "0.5",  # many calls fail on purpose
+            "PAYFERRY_POLICY__BREAKERS__DEFAULT__OPEN_CAP_SECONDS": "0.5",
+            "PAYFERRY_POLICY__BREAKERS__DEFAULT__SPREAD_SECONDS": "0.5",
+            "PAYFERRY_POLICY__BREAKERS__DATABASE__OPEN_SECONDS": "0.5",
+            "PAYFERRY_POLICY__BREAKERS__KAFKA__OPEN_SECONDS": "0.5",
+            "PAYFERRY_POLICY__BREAKERS__CACHE__OPEN_SECONDS": "0.5",
+        }
+        keys, states = Keys(client), Keys(shared)
         with Up(env, harbour.folder, "--no-flower") as up:
             arguments = ("produce", "--count", str(RECORDS), "--seed", "11", "--bad", "0.1")
             assert payferry(*arguments, env=env, folder=harbour.folder).code == 0
-            eventually(lambda: keys.look() >= 0 and _has_ended(harbour), "all has ended")
+            eventually(lambda: keys.look() + states.look() >= 0 and _has_ended(harbour), "all has ended")
             eventually(lambda: events.of("task-retried"), "the failures are told")
             keys.look()
-    states = dict(harbour.ledger.rows("SELECT state::TEXT, count(*) FROM inbox GROUP BY state"))
-    assert states["declined"] > 0
+    endings = dict(harbour.ledger.rows("SELECT state::TEXT, count(*) FROM inbox GROUP BY state"))
+    assert endings["declined"] > 0
     assert harbour.ledger.rows("SELECT count(*) FROM dead_letters")[0][0] > 0
     assert shown(up.output()) == []
     assert shown(sandbox.output()) == []
     assert keys.looked_at > 0
-    assert keys.found == set()
+    assert states.looked_at > 0
+    assert keys.found == states.found == set()
     assert len(events.of("task-succeeded")) > RECORDS / 3
     assert shown(repr(events.all())) == []
 

@@ -7,13 +7,12 @@
 local generation, calls, failures, slow = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local first, longest, last = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local age_us, process = tonumber(ARGV[11]), tonumber(ARGV[12])
-local HEARD_US = 200000 -- others tell ten times a second, so what they saw is heard of within this time
 
 -- Return the longest row of failures that this report ends, continues or holds; keep the row that is still going on.
 -- Where another process had a success meanwhile it is no row of the fleet's: one process that is cut off from a service
 -- must not take it from all the others. Then only the rate can open the breaker.
 local function row_of_failures(breaker)
-  local disputed = breaker.good_us > now_us - math.max(age_us, HEARD_US) and breaker.good_by ~= process
+  local disputed = breaker.good_us > now_us - math.max(age_us, micros(policy.disputed_seconds)) and breaker.good_by ~= process
   if calls > failures then
     breaker.good_us = math.max(breaker.good_us, last == 0 and now_us or now_us - age_us)
     breaker.good_by = process

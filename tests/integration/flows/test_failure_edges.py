@@ -20,12 +20,12 @@ from payments.failures import (
     OutcomeUnknown,
     ServiceUnavailable,
 )
-from payments.flows.ending import Buried, Settled, Waiting
+from payments.flows.ending import Buried, Declined, Settled, Waiting
 from payments.flows.process import process
 from payments.gateway.client import Client, ClientPolicy
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateways import build_gateways
-from payments.gateway.result import Charge
+from payments.gateway.result import Answer, Charge
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.inbox import Inbox
@@ -267,3 +267,54 @@ def test_a_name_that_was_learned_while_a_doubt_was_settled_is_known_before_the_c
     desk = make_desk(gateways={Provider.STRIPE: gateway}, policies=policies)
     assert process(desk, receive(database)) == Settled()
     assert database.row("SELECT ordering_key FROM aliases WHERE alias = 'stripe:auth-p1'") == ("stripe:p1",)
+
+
+def test_an_optional_part_that_the_ledger_refuses_is_left_out_and_the_rest_is_booked(
+    make_desk: MakeDesk, database: Database, own_schema: str, told: list[tuple[str, dict[str, object]]]
+) -> None:
+    assert own_schema
+    database.run("ALTER TABLE declines ADD CHECK (code <> 'insufficient_funds')")
+    desk = make_desk(gateways={Provider.STRIPE: FakeGateway(authorize=[refusal()])})
+    assert process(desk, receive(database)) == Declined()
+    assert ("optional_part_left_out", {"part": "decline", "sqlstate": "23514"}) in told
+    assert database.row("SELECT status FROM payments") == ("failed",)
+    assert database.row("SELECT count(*) FROM outbox") == (1,)
+    assert database.row("SELECT count(*) FROM declines") == (0,)
+
+
+def test_who_is_dead_begins_a_later_life_with_a_time_of_its_own(make_desk: MakeDesk, database: Database) -> None:
+    desk = make_desk(gateways={Provider.STRIPE: FakeGateway(authorize=[BUSY, WRONG])})
+    inbox_id = receive(database)
+    process(desk, inbox_id)
+    make_due(database)
+    assert process(desk, inbox_id) == Buried("http_400")
+    assert database.row("SELECT put_off_since, waited = '0' FROM inbox") == (None, True)
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL."""
+
+
+def test_a_saga_in_doubt_is_verifying_also_after_the_death_of_its_worker(
+    make_desk: MakeDesk, database: Database
+) -> None:
+    desk = make_desk(gateways={Provider.STRIPE: FakeGateway(capture=[KilledError()])})
+    with suppress(KilledError):
+        process(desk, receive(database))
+    database.run("UPDATE inbox SET lease_until = now() - '1 s'::INTERVAL")
+    desk.sweeps.free_expired()
+    assert database.row("SELECT state FROM inbox") == ("verifying",)
+
+
+def test_what_an_overtaken_worker_did_at_the_provider_is_told(
+    make_desk: MakeDesk, database: Database, told: list[tuple[str, dict[str, object]]]
+) -> None:
+    class Slow(FakeGateway):
+        """Captures only after somebody else has taken the row."""
+
+        def capture(self, charge: Charge, idempotency_key: str) -> Answer:
+            database.run("UPDATE inbox SET token = token + 1")
+            return super().capture(charge, idempotency_key)
+
+    process(make_desk(gateways={Provider.STRIPE: Slow()}), receive(database))
+    assert ("effect_of_overtaken", {"provider": "stripe", "event_id": "evt_p1", "steps": ["capture"]}) in told

@@ -254,7 +254,7 @@ def test_ten_thousand_histories_of_crashes_and_lost_answers_never_repeat_an_effe
         SagaAtWork,
         settings=settings(
             max_examples=10_000,
-            stateful_step_count=12,
+            stateful_step_count=9,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

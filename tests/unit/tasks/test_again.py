@@ -6,7 +6,7 @@ import pytest
 from celery import Celery, Task
 from celery.exceptions import Retry
 
-from payments.failures import DatabaseAway, Permanent, Transient, Unavailable
+from payments.failures import CircuitOpen, DatabaseAway, Permanent, Transient, Unavailable
 from tasks.again import Again, RetryingTask
 
 _numbers = itertools.count(1)
@@ -50,6 +50,14 @@ def test_an_event_that_is_due_again_is_retried_after_the_delay_that_the_ledger_t
     failure = Again("http_503", 7.25)
     assert run(app, failure) == "RETRY"
     assert [(told["countdown"], told["exc"]) for told in asked] == [(7.25, failure)]
+
+
+@pytest.mark.parametrize(("told_seconds", "least", "most"), [(12.0, 13.0, 15.0), (300.0, 31.0, 33.0)])
+def test_where_the_breaker_of_the_ledger_is_open_a_message_waits_about_as_long(
+    app: Celery, asked: list[dict[str, Any]], told_seconds: float, least: float, most: float
+) -> None:
+    run(app, CircuitOpen("open", retry_after_seconds=told_seconds, service="database"))
+    assert least <= asked[0]["countdown"] <= most
 
 
 def test_a_delay_of_nothing_is_kept(app: Celery, asked: list[dict[str, Any]]) -> None:
