@@ -382,6 +382,7 @@ SCENARIOS = [
     Scenario("authorised elsewhere", {}, 1000, Kind.AUTHORIZED),
     Scenario("declined", {"authorize": [refusal()] * 9}, 0),
     Scenario("capture declined", {"capture": [refusal()] * 9}, 0),
+    Scenario("capture declined, void busy and lost", {"capture": [refusal()] * 9, "void": [BUSY, After(LOST)]}, 0),
     Scenario("capture refused", {"capture": [WRONG] * 9}, 0),
     Scenario("capture refused, void lost", {"capture": [WRONG] * 9, "void": [After(LOST)]}, 0),
     Scenario("answers lost", {"authorize": [After(LOST)], "capture": [After(LOST)]}, 1000),

@@ -245,6 +245,20 @@ def test_failures_in_a_row_of_one_process_are_no_row_of_the_fleet_while_another_
     assert one.changes() == [("closed", "open", "consecutive_failures")]
 
 
+def test_how_long_a_success_of_another_process_counts_is_policy(line: redis.Redis, clock: Clock) -> None:
+    policy = msgspec.structs.replace(POLICY, disputed_seconds=3.0, minimum_volume=1000)
+    lost, well = (Trial(line, policy, clock) for _ in range(2))
+    for _ in range(4):
+        well.calls(SUCCESS)
+        clock.advance(1)
+        lost.calls(*[FAILURE] * 2)
+        clock.advance(1)
+    assert lost.changes() == well.changes() == []
+    clock.advance(3)
+    lost.calls(*[FAILURE] * 5)
+    assert lost.changes() == [("closed", "open", "consecutive_failures")]
+
+
 def test_a_view_shows_what_the_fleet_knows(one: Trial, other: Trial) -> None:
     one.calls(SUCCESS, FAILURE)
     one.clock.advance(1)
