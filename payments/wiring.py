@@ -27,7 +27,8 @@ from payments.ledger.outbox import Outbox
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
 from payments.log_events import Tell, teller
-from payments.policies import Policies, load_policies
+from payments.policies import Policies
+from payments.policy_check import load_policies
 from payments.queue.wakeups import Wakeups
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.last_known import LastKnown

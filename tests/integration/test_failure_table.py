@@ -7,7 +7,7 @@ import pytest
 from config.policies import told_policies
 from config.settings import Settings
 from payments import failures
-from payments.policies import load_policies
+from payments.policy_check import load_policies
 from tests.failure_answers import ANSWERS
 from tests.failure_cases import FAILURE_CASES, MADE_BY_US, FailureCase
 

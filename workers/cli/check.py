@@ -14,7 +14,7 @@ from confluent_kafka.admin._config import ConfigResource
 from config.policies import told_policies
 from config.settings import Settings, load_settings
 from payments.failures import ConfigurationError
-from payments.policies import load_policies
+from payments.policy_check import load_policies
 from payments.wiring import endpoints, kafka_access
 from workers.cli.console import answer_console, print_json
 from workers.logs import configure_logs

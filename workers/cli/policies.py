@@ -14,7 +14,8 @@ from config.policies import told_policies
 from config.settings import Settings, SettingsError, load_settings
 from payments.event import Provider
 from payments.failures import ConfigurationError
-from payments.policies import KINDS, FailurePolicy, Policies, Reason, load_policies, meant, sections_of
+from payments.policies import KINDS, FailurePolicy, Policies, Reason, sections_of
+from payments.policy_check import load_policies, meant
 from payments.resilience.backoff import Backoff
 from workers.cli.console import answer_console, print_json
 from workers.logs import configure_logs

@@ -15,7 +15,8 @@ from payments.ledger.claims import Claims
 from payments.ledger.database import Database
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
-from payments.policies import Policies, load_policies
+from payments.policies import Policies
+from payments.policy_check import load_policies
 from payments.queue.wakeups import Call, Wakeups
 from payments.resilience.exchange import Exchange
 from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy

@@ -11,7 +11,7 @@ from payments.flows.ending import Buried, Ending, RetryLater, Waiting
 from payments.flows.process import process
 from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox
-from payments.policies import load_policies
+from payments.policy_check import load_policies
 from tests.builders import an_arrival, an_event
 from tests.failure_answers import ANSWERS, PAUSE_SECONDS
 from tests.fake_gateway import FakeGateway

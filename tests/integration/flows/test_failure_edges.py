@@ -31,7 +31,7 @@ from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.inbox import Inbox
 from payments.ledger.outbox import Outbox
 from payments.ledger.settlements import Settlements
-from payments.policies import load_policies
+from payments.policy_check import load_policies
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.outcome import Outcome
 from payments.resilience.policy import BreakerPolicy

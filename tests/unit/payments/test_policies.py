@@ -16,7 +16,8 @@ from config.policies import KeyPath, Leaf, Told
 from payments import failures as f
 from payments.event import Provider
 from payments.failures import ConfigurationError, Failure, lineage
-from payments.policies import KINDS, FailureKeys, FailurePolicy, Last, Policies, Read, load_policies
+from payments.policies import KINDS, FailureKeys, FailurePolicy, Last, Policies, Read
+from payments.policy_check import load_policies
 from payments.resilience.backoff import Shape
 from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy
 
@@ -144,12 +145,6 @@ def test_an_event_that_kills_its_worker_gets_no_more_attempts_than_any_other(our
     assert ours.most_retries("stripe") == 3
     raised = loaded(providers__paypal__failures__conflict__retries=9, failures__postponed__retries=50)
     assert (raised.most_retries("paypal"), raised.most_retries("stripe"), raised.most_retries("nobody")) == (9, 3, 3)
-
-
-def test_the_longest_delay_is_that_of_whatever_is_tried_again(ours: Policies) -> None:
-    assert ours.longest_delay_seconds == 60
-    assert loaded(providers__paypal__failures__conflict__cap_seconds=90).longest_delay_seconds == 90
-    assert loaded(failures__refused__cap_seconds=90).longest_delay_seconds == 60  # never tried again
 
 
 # ---- Who wins
