@@ -75,8 +75,8 @@ def test_a_record_comes_as_it_was_sent(kafka: Brokers, topic: str, reading: Read
 
 
 def test_a_batch_holds_no_more_than_was_asked_for(kafka: Brokers, topic: str, reading: Reading) -> None:
-    kafka.produce(topic, [(b"%d" % n, b"value") for n in range(50)])
     eventually(lambda: reading.owns(PARTITIONS), "the group is formed")
+    kafka.produce(topic, [(b"%d" % n, b"value") for n in range(50)])
     sizes: list[int] = []
     while len(reading.records) < 50:
         sizes.append(len(reading.read(7)))
