@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import redis
+from hypothesis import HealthCheck, settings
+
 from payments.resilience.exchange import Exchange, Part, Request
 
 DAY_US = 86_400_000_000
@@ -33,3 +36,17 @@ class _Timed:
 
     def requests(self) -> Sequence[Request]:
         return [self._exchange.timed(request) for request in self._part.requests()]
+
+
+on_one_server = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def say_nothing(*_: object, **__: object) -> None:
+    pass
+
+
+def patient(url: str) -> redis.Redis:
+    """A client that does not give up on a busy machine: a process that goes on alone is another test's matter."""
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=20.0)

@@ -8,31 +8,18 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.failures import RateExceeded
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.policy import RatePolicy
 from payments.resilience.rate_limit import Bucket, Limit, RateLimits
-from tests.integration.resilience.at_time import DAY_US, AtTime
+from tests.integration.resilience.at_time import DAY_US, AtTime, on_one_server, patient, say_nothing
 from workers.embedded.valkey import Valkey
 
 PROCESSES = 8
 LIMIT = RatePolicy(calls_per_second=200.0, burst=50)  # a quarter of a second in which a busy machine does nothing
-
-on_one_server = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-def say_nothing(*_: object, **__: object) -> None:
-    pass
-
-
-def patient(url: str) -> redis.Redis:
-    """A client that does not give up on a busy machine: a process that goes on alone is another test's matter."""
-    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=20.0)
 
 
 @pytest.fixture

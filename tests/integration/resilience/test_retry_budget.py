@@ -5,33 +5,20 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.failures import BudgetSpent
 from payments.resilience.exchange import Exchange
 from payments.resilience.policy import BudgetPolicy
 from payments.resilience.retry_budget import BUCKETS, Budget, RetryBudgets, Window
-from tests.integration.resilience.at_time import DAY_US, AtTime
+from tests.integration.resilience.at_time import DAY_US, AtTime, on_one_server, patient, say_nothing
 
 POLICY = BudgetPolicy(share=0.2, floor_per_second=0.5, window_seconds=10.0)
 STEPS = st.lists(
     st.tuples(st.floats(0, 0.6), st.sampled_from([0, 1]), st.sampled_from(["call", "retry", "retry", "exchange"])),
     max_size=60,
 )
-
-on_one_server = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-def say_nothing(*_: object, **__: object) -> None:
-    pass
-
-
-def patient(url: str) -> redis.Redis:
-    """A client that does not give up on a busy machine: a process that goes on alone is another test's matter."""
-    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=20.0)
 
 
 @pytest.fixture

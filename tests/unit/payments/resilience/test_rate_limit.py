@@ -7,35 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.failures import RateExceeded
-from payments.resilience.exchange import Exchange, Part, Request
+from payments.resilience.exchange import Exchange, Request
 from payments.resilience.policy import RatePolicy
 from payments.resilience.rate_limit import LONGEST_WAIT_SECONDS, Bucket, Limit, RateLimits
+from tests.unit.payments.resilience import scripted_exchange
+from tests.unit.payments.resilience.scripted_exchange import Clock
 
 TEN_A_SECOND = RatePolicy(calls_per_second=10.0, burst=5, alone_share=0.2)
 
 LIMITS = st.builds(Limit, slot_us=st.integers(1, 2_000_000), burst=st.integers(1, 50))
 
 
-class Clock:
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Fleet:
-    """An exchange that answers what it is told to, and keeps what it is asked."""
-
-    def __init__(self, *answers: Any) -> None:  # noqa: ANN401 - as scripts answer
-        self.answers = list(answers)
-        self.asked: list[Request] = []
-
-    def join(self, part: Part) -> None:
-        self.part = part
-
-    def ask(self, request: Request) -> Any | None:  # noqa: ANN401 - as scripts answer
-        self.asked.append(request)
-        return self.answers.pop(0) if self.answers else None
+class Fleet(scripted_exchange.Fleet):
+    """One whose exchanges the test makes."""
 
     def exchange(self, answers: Sequence[Any]) -> list[Request]:
         requests = list(self.part.requests())

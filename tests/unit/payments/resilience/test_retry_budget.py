@@ -1,41 +1,18 @@
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.failures import BudgetSpent
-from payments.resilience.exchange import Exchange, Part, Request
+from payments.resilience.exchange import Exchange
 from payments.resilience.policy import BudgetPolicy
 from payments.resilience.retry_budget import BUCKETS, Budget, RetryBudgets, Window
+from tests.unit.payments.resilience.scripted_exchange import Clock, Fleet
 
 POLICY = BudgetPolicy(share=0.2, floor_per_second=0.5, window_seconds=10.0)
 
 POLICIES = st.builds(
     BudgetPolicy, share=st.floats(0.01, 1), floor_per_second=st.floats(0, 3), window_seconds=st.floats(0.5, 30)
 )
-
-
-class Clock:
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Fleet:
-    """An exchange that answers what it is told to, and keeps what it is asked."""
-
-    def __init__(self, *answers: Any) -> None:  # noqa: ANN401 - as scripts answer
-        self.answers = list(answers)
-        self.asked: list[Request] = []
-
-    def join(self, part: Part) -> None:
-        self.part = part
-
-    def ask(self, request: Request) -> Any | None:  # noqa: ANN401 - as scripts answer
-        self.asked.append(request)
-        return self.answers.pop(0) if self.answers else None
 
 
 def nobody() -> Exchange:
