@@ -190,6 +190,7 @@ class Acting:
         with leave:
             self._journal.note(self._line(step, before))
             self._write()
+            leave.begin()  # a ledger that is slow to write this down makes no slow provider
             try:
                 return ask(self._charge(), self._key(gateway, step, verb))
             except Conflict:

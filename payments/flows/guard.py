@@ -21,10 +21,14 @@ class Leave:
         self._breaker = breaker
         self._permit = permit
         self._clock = clock
-        self._since = clock()
+        self.begin()
+
+    def begin(self) -> None:
+        """Count the provider's time from here: what was done under this leave before was somebody else's."""
+        self._since = self._clock()
 
     def __enter__(self) -> None:
-        self._since = self._clock()
+        self.begin()
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None

@@ -21,6 +21,7 @@ from payments.failures import (
     ServiceUnavailable,
 )
 from payments.flows.ending import Buried, Declined, Settled, Waiting
+from payments.flows.guard import Guard
 from payments.flows.process import process
 from payments.gateway.client import Client, ClientPolicy
 from payments.gateway.endpoint import Endpoint
@@ -35,6 +36,8 @@ from payments.policy_check import load_policies
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.outcome import Outcome
 from payments.resilience.policy import BreakerPolicy
+from payments.resilience.rate_limit import RateLimits
+from payments.resilience.retry_budget import RetryBudgets
 from payments.resilience.switchboard import Switchboard
 from tests.builders import an_arrival, an_event
 from tests.fake_gateway import After, FakeGateway, refusal
@@ -318,3 +321,22 @@ def test_what_an_overtaken_worker_did_at_the_provider_is_told(
 
     process(make_desk(gateways={Provider.STRIPE: Slow()}), receive(database))
     assert ("effect_of_overtaken", {"provider": "stripe", "event_id": "evt_p1", "steps": ["capture"]}) in told
+
+
+def test_a_ledger_that_is_slow_to_write_a_step_down_makes_no_slow_provider(
+    make_desk: MakeDesk, database: Database
+) -> None:
+    now = [0.0]
+    claims = Claims(database)
+
+    def slow_keep(*told: Any) -> bool:  # noqa: ANN401 - as Claims.keep takes it
+        now[0] += 5.0
+        return claims.keep(*told)
+
+    exchange = Exchange(None, lambda *_, **__: None)
+    strict = {"default": BreakerPolicy(minimum_volume=1, slow_rate=0.1, slow_call_seconds=1.0)}
+    board = Switchboard(exchange, strict, lambda *_, **__: None)
+    guard = Guard(board, RateLimits(exchange, {}), RetryBudgets(exchange, {}), lambda: now[0])
+    desk = make_desk(guard=guard, claims=cast("Claims", Override(claims, keep=slow_keep)))
+    assert process(desk, receive(database)) == Settled()
+    assert now[0] >= 10.0
