@@ -1,11 +1,12 @@
 """The Celery app: `celery -A workers.app worker`, `beat`, `flower`."""
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_process_shutdown, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 from config.celery import celery_options
 from config.settings import SettingsError, load_settings
+from payments.alarms.alarms import flush_alarms
 from workers.logs import configure_logs
 from workers.readiness import announce_ready
 
@@ -34,3 +35,9 @@ def _configure_logs(**_told: object) -> None:
 @beat_init.connect
 def _announce_ready(**_told: object) -> None:
     announce_ready(load_settings().process)
+
+
+@worker_process_shutdown.connect
+def _send_alarms(**_told: object) -> None:
+    """Send what is left: the child of a pool ends by `os._exit`, without what is registered with atexit."""
+    flush_alarms()
