@@ -60,7 +60,7 @@ def _ours(settings: Settings, count: int) -> float:
     intake: Any = CountingIntake(wiring.intake(app))
     policy = BridgePolicy(batch_size=settings.bridge.batch_size, high_water_mark=10**9, low_water_mark=0)
     consumer = wiring.consumer()
-    bridge = Bridge(consumer, intake, wiring.inbox(), policy, wiring.tell)
+    bridge = Bridge(consumer, intake, wiring.inbox(), wiring.bridge_pauses(), policy, wiring.tell)
     while not intake.taken:
         bridge.turn()
     began, first = time.perf_counter(), intake.taken

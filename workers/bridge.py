@@ -9,21 +9,29 @@ import msgspec
 from payments.envelope import Record
 from payments.failures import KafkaAway, Transient
 from payments.flows.intake import Intake
+from payments.ledger.bridge_pauses import BridgePauses
 from payments.ledger.inbox import Inbox
 from payments.log_events import Tell
+from payments.resilience.poison import PoisonPolicy
 from payments.streams.consumer import StreamConsumer
+from workers.brake import Brake
+from workers.poison_watch import PoisonWatch
 
 _POLL_SECONDS = 0.5  # how long a quiet bridge waits in one poll
 _RETRY_SECONDS = 1.0  # between two tries to reach PostgreSQL
 _COUNT_SECONDS = 1.0  # between two counts of unfinished work
+_DATABASE_AWAY = "database away"
+_HIGH_WATER = "high-water mark"
 
 
 class BridgePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How much at once, and when to stop taking more."""
+    """How much at once, and when to stop taking more. `name` signs what a bridge does in the name of its group."""
 
     batch_size: int
     high_water_mark: int
     low_water_mark: int
+    poison: PoisonPolicy = PoisonPolicy()
+    name: str = "bridge"
 
 
 class Bridge:
@@ -34,6 +42,7 @@ class Bridge:
         consumer: StreamConsumer,
         intake: Intake,
         inbox: Inbox,
+        pauses: BridgePauses,
         policy: BridgePolicy,
         tell: Tell,
         clock: Callable[[], float] = time.monotonic,
@@ -48,7 +57,8 @@ class Bridge:
         self._held: list[Record] = []
         self._retry_at = 0.0
         self._count_at = 0.0
-        self._paused_for: str | None = None
+        self._brake = Brake(consumer, tell)
+        self._watch = PoisonWatch(pauses, self._brake, policy.poison, policy.name, tell, clock)
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Ask the loop to end after the batch in hand. Usable as a signal handler."""
@@ -66,8 +76,9 @@ class Bridge:
 
     def turn(self) -> None:
         """Take one batch, or, while paused, keep the membership and look whether to go on."""
+        self._heed_the_group()
         try:
-            records = self._consumer.batch(self._policy.batch_size, _POLL_SECONDS)
+            records = self._consumer.batch(self._watch.room(self._policy.batch_size), _POLL_SECONDS)
         except KafkaAway as away:
             self._tell("kafka_away", code=away.code, reason=away.message)
             return
@@ -75,7 +86,19 @@ class Bridge:
             self._held += records
         if self._held:
             self._carry()
+        else:
+            self._watch.nothing_came()
         self._watch_the_marks()
+
+    def _heed_the_group(self) -> None:
+        """Do as the ledger says for all bridges of the group, and take nothing before it was heard once."""
+        try:
+            self._watch.look()
+        except Transient as away:
+            if not self._watch.has_looked:
+                self._wait_for_the_database(away)  # later the next batch will meet it too
+        if self._watch.has_looked and not self._held:
+            self._brake.take_off(_DATABASE_AWAY)
 
     def _carry(self) -> None:
         """Hand over what is held. While PostgreSQL is away it stays held, and Kafka is only polled."""
@@ -85,36 +108,29 @@ class Bridge:
             taken = self._intake.take(self._held)
         except Transient as away:
             self._retry_at = self._clock() + _RETRY_SECONDS
-            self._pause("database away")
-            self._tell("database_away", code=away.code)
+            self._wait_for_the_database(away)
             return
         self._consumer.commit(self._held)
-        self._tell("bridge_batch_taken", records=len(self._held), **msgspec.structs.asdict(taken))
+        told = msgspec.structs.asdict(taken) | {"undecodable": len(taken.undecodable)}
+        self._tell("bridge_batch_taken", records=len(self._held), **told)
+        self._watch.taken(len(self._held), taken.undecodable)
         self._held = []
-        if self._paused_for == "database away":
-            self._go_on()
+        self._brake.take_off(_DATABASE_AWAY)
+
+    def _wait_for_the_database(self, away: Transient) -> None:
+        self._brake.put_on(_DATABASE_AWAY)
+        self._tell("database_away", code=away.code)
 
     def _watch_the_marks(self) -> None:
         """Pause above the high-water mark of unfinished work, go on below the low one."""
-        if self._clock() < self._count_at or self._paused_for == "database away":
+        if self._clock() < self._count_at or self._brake.is_on_for(_DATABASE_AWAY):
             return
         self._count_at = self._clock() + _COUNT_SECONDS
         try:
             unfinished = self._inbox.unfinished(self._policy.high_water_mark)
         except Transient:
             return  # the next batch will meet it too, and pause
-        if self._paused_for is None and unfinished >= self._policy.high_water_mark:
-            self._pause("high-water mark")
-        elif self._paused_for == "high-water mark" and unfinished <= self._policy.low_water_mark:
-            self._go_on()
-
-    def _pause(self, reason: str) -> None:
-        if self._paused_for is None:
-            self._consumer.pause()
-            self._tell("bridge_paused", reason=reason)
-        self._paused_for = reason
-
-    def _go_on(self) -> None:
-        self._consumer.resume()
-        self._paused_for = None
-        self._tell("bridge_resumed")
+        if unfinished >= self._policy.high_water_mark:
+            self._brake.put_on(_HIGH_WATER)
+        elif unfinished <= self._policy.low_water_mark:
+            self._brake.take_off(_HIGH_WATER)

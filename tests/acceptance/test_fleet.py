@@ -42,7 +42,7 @@ def fleet(harbour: Harbour) -> Iterator[Fleet]:
         Sandbox(harbour.folder, "--latency-ms", "30") as sandbox,
         CeleryEvents(harbour.redis_url) as events,
     ):
-        env = {**harbour.env, "SANDBOX_URL": sandbox.url}
+        env = {**harbour.env, "SANDBOX_URL": sandbox.url, "BRIDGE_POISON_SHARE": "1"}  # one test sends half bad
         with Up(env, harbour.folder, "--workers", "2", "--no-flower") as up:
             yield Fleet(up, harbour, events, env)
 
@@ -89,11 +89,12 @@ def test_status_tells_every_part(fleet: Fleet) -> None:
     assert done.code == 0, done.err
     told = done.json
     assert set(told) == {
-        *("inbox", "oldest_due_seconds", "dead_letters", "outbox", "queues", "lag", "unreachable"),
+        *("inbox", "oldest_due_seconds", "dead_letters", "outbox", "queues", "lag", "bridge_pause", "unreachable"),
     }
     assert sum(told["inbox"].values()) > 0
     assert sum(told["dead_letters"].values()) > 0
     assert set(told["queues"]) >= {"payments.stripe", "payments.canonical", "maintenance"}
+    assert told["bridge_pause"] is None
     assert told["unreachable"] == {}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 import config
 from config.settings import Settings, load_settings
-from payments.wiring import Wiring
+from payments.wiring import Wiring, poison_policy
 from workers.logs import configure_logs
 from workers.readiness import announce_ready
 
@@ -35,8 +36,11 @@ def bridge() -> None:
         batch_size=settings.bridge.batch_size,
         high_water_mark=settings.bridge.high_water_mark,
         low_water_mark=settings.bridge.low_water_mark,
+        poison=poison_policy(settings),
+        name=f"{settings.process.name}@{socket.gethostname()}",
     )
-    carrier = Bridge(wiring.consumer(), wiring.intake(app), wiring.inbox(), policy, wiring.tell)
+    edges = wiring.consumer(), wiring.intake(app), wiring.inbox(), wiring.bridge_pauses()
+    carrier = Bridge(*edges, policy, wiring.tell)
     signal.signal(signal.SIGTERM, carrier.stop)
     signal.signal(signal.SIGINT, carrier.stop)
     announce_ready(settings.process)

@@ -10,6 +10,7 @@ from rich.table import Table
 from config.celery import QUEUES
 from config.settings import Settings, load_settings
 from payments.failures import Transient
+from payments.ledger.bridge_pauses import BridgePauses
 from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
 from payments.wiring import Wiring, kafka_access
@@ -20,12 +21,14 @@ from workers.logs import configure_logs
 def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Show how much is in the topic, in the inbox by state, in the queues, dead, and waiting to go out.
 
-    A part that cannot be asked is shown as null, with the reason; then the exit code is 1.
+    Also whether the bridges are paused for poison. A part that cannot be asked is shown as null, with the reason; then
+    the exit code is 1.
     """
     settings = load_settings()
     configure_logs(settings.log)
     settings.require("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DATABASE_URL")
-    parts = gather(settings, Wiring(settings).census())
+    wiring = Wiring(settings)
+    parts = gather(settings, wiring.census(), wiring.bridge_pauses())
     if json:
         print_json(parts)
     else:
@@ -33,7 +36,7 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object
     raise typer.Exit(1 if parts["unreachable"] else 0)
 
 
-def gather(settings: Settings, census: Census) -> dict[str, Any]:
+def gather(settings: Settings, census: Census, pauses: BridgePauses) -> dict[str, Any]:
     """Return every part, or None in its place and the reason under `unreachable`."""
     unreachable: dict[str, str] = {}
 
@@ -51,6 +54,7 @@ def gather(settings: Settings, census: Census) -> dict[str, Any]:
         "outbox": part("outbox", census.outbox_depth),
         "queues": part("queues", lambda: queue_depths(settings)),
         "lag": part("lag", lambda: lag(settings)),
+        "bridge_pause": part("bridge_pause", lambda: pause_told(pauses)),
         "unreachable": unreachable,
     }
 
@@ -73,6 +77,12 @@ def lag(settings: Settings) -> dict[str, int]:
     finally:
         reader.close()
     return {str(number): max(0, end - max(begin, committed[number])) for number, (begin, end) in ends.items()}
+
+
+def pause_told(pauses: BridgePauses) -> dict[str, Any] | None:
+    """Return since when the bridges are paused for poison, by whom, for how many records; None while they are not."""
+    pause = pauses.current()
+    return pause.told() if pause is not None else None
 
 
 def _show(parts: dict[str, Any]) -> None:

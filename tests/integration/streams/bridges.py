@@ -81,7 +81,8 @@ class Bridges:
         app.conf.update(celery_options(settings))
         wiring.tell = told
         reader = consumer(kafka_access(settings), position(settings), told)
-        member = Member(Bridge(reader, wiring.intake(app), wiring.inbox(), policy, told, clock), reader, told)
+        edges = reader, wiring.intake(app), wiring.inbox(), wiring.bridge_pauses()
+        member = Member(Bridge(*edges, policy, told, clock), reader, told)
         self._wirings.append(wiring)
         self._apps.append(app)
         self._members.append(member)

@@ -1,94 +1,9 @@
-from collections.abc import Sequence
-from typing import Any, cast
-
 import pytest
 
 from payments.envelope import Record
-from payments.failures import DatabaseAway, KafkaAway, OffsetLost
-from payments.flows.intake import Intake, Taken
-from payments.ledger.inbox import Inbox
-from payments.streams.consumer import StreamConsumer
+from payments.failures import KafkaAway, OffsetLost
 from tests.builders import a_record
-from workers.bridge import Bridge, BridgePolicy
-
-AWAY = DatabaseAway("no answer", code="database_away", service="database")
-POLICY = BridgePolicy(batch_size=100, high_water_mark=1000, low_water_mark=400)
-
-
-class Edges:
-    """The consumer, the intake and the inbox of one bridge, a clock, and the one diary that all of them write."""
-
-    def __init__(self) -> None:
-        self.diary: list[str] = []
-        self.now = 1000.0
-        self.batches: list[list[Record] | Exception] = []
-        self.intake_failures: list[Exception | None] = []
-        self.unfinished_now: int | Exception = 0
-        self.stop_while_storing = False
-        self.paused = False
-        self.stored: list[Record] = []
-        self.committed: list[Record] = []
-        self.bridge = Bridge(
-            cast("StreamConsumer", self),
-            cast("Intake", self),
-            cast("Inbox", self),
-            POLICY,
-            self.tell,
-            clock=lambda: self.now,
-        )
-
-    # the consumer
-    def batch(self, most: int, _timeout_seconds: float) -> list[Record]:
-        self.diary.append("poll")
-        if not self.batches:
-            self.bridge.stop()
-            return []
-        if self.paused:
-            return []
-        told = self.batches.pop(0)
-        if isinstance(told, Exception):
-            raise told
-        assert len(told) <= most
-        return told
-
-    def commit(self, records: Sequence[Record]) -> None:
-        self.diary.append("commit")
-        self.committed += records
-
-    def pause(self) -> None:
-        self.diary.append("pause")
-        self.paused = True
-
-    def resume(self) -> None:
-        self.diary.append("resume")
-        self.paused = False
-
-    def close(self) -> None:
-        self.diary.append("close")
-
-    # the intake
-    def take(self, records: Sequence[Record]) -> Taken:
-        failure = self.intake_failures.pop(0) if self.intake_failures else None
-        if failure is not None:
-            self.diary.append("refused")
-            raise failure
-        self.diary.append("store")
-        if self.stop_while_storing:
-            self.bridge.stop()
-        self.stored += records
-        return Taken(new=len(records), known=0, dead=0, woken=len(records))
-
-    # the inbox
-    def unfinished(self, _at_most: int) -> int:
-        if isinstance(self.unfinished_now, Exception):
-            raise self.unfinished_now
-        return self.unfinished_now
-
-    def tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
-        self.diary.append(name)
-
-    def did(self, *names: str) -> list[str]:
-        return [name for name in self.diary if name in names]
+from tests.unit.workers.edges import AWAY, POLICY, Edges
 
 
 @pytest.fixture

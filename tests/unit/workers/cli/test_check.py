@@ -106,6 +106,28 @@ def test_a_setting_that_makes_no_sense_ends_with_its_name(check: Check) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("dsn", ["hunter2", "https://sentry.example/1", "https://hunter2@sentry.example/project"])
+def test_a_dsn_that_is_none_ends_with_its_name_and_the_way_out_and_is_not_shown(check: Check, dsn: str) -> None:
+    code, said = check(SENTRY_DSN=dsn)
+    assert code == 2
+    assert said.count("\n") == 1
+    assert "SENTRY_DSN must be https://<public key>@<host>/<project number>" in said
+    assert "hunter2" not in said
+    assert "sentry.example" not in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no host.example"])
+def test_a_sentry_that_does_not_answer_is_named_without_its_dsn(check: Check, host: str) -> None:
+    _, findings = check.findings(SENTRY_DSN=f"http://hunter2@{host}/7")
+    assert str(findings["Sentry"]).startswith("no answer from the host in SENTRY_DSN")
+    assert "hunter2" not in str(findings)
+
+
+def test_a_sentry_that_is_not_set_is_not_missed(check: Check) -> None:
+    _, findings = check.findings()
+    assert findings["Sentry"] is None
+
+
 def test_for_people_there_is_a_line_for_each_part(check: Check) -> None:
     code, said = check()
     assert code == 1
