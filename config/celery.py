@@ -4,6 +4,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
+from config.schedule import parse_schedule
 from config.settings import Settings
 
 PAYMENT_QUEUES = ("payments.stripe", "payments.razorpay", "payments.paypal", "payments.canonical")
@@ -13,6 +14,11 @@ QUEUES = (*PAYMENT_QUEUES, DEAD_LETTER_QUEUE, MAINTENANCE_QUEUE)
 
 PROCESS_TASK = "payments.process"
 SWEEP_TASK = "maintenance.sweep"
+REPLAY_TASK = "dead_letters.replay"
+REPLAY_JOB_TASK = "dead_letters.work_on_job"
+ARCHIVE_TASK = "dead_letters.archive"
+
+_ARCHIVE_SECONDS = 3600.0
 
 
 def celery_options(settings: Settings) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def _work(settings: Settings) -> dict[str, Any]:
         "worker_soft_shutdown_timeout": 3.0,
         "worker_hijack_root_logger": False,
         "worker_max_memory_per_child": 300_000,  # KiB
-        "imports": ("tasks.payments", "tasks.maintenance"),
+        "imports": ("tasks.payments", "tasks.maintenance", "tasks.dead_letters"),
     }
 
 
@@ -90,6 +96,17 @@ def _beat(settings: Settings) -> dict[str, Any]:
                 "task": SWEEP_TASK,
                 "schedule": interval,
                 # ticks that nobody took do not pile up for ever; the clocks of beat and worker may differ by less
+                "options": {"expires": 600},
+            },
+            "replay": {
+                "task": REPLAY_TASK,
+                "schedule": parse_schedule(settings.dead_letters.replay_schedule),
+                "kwargs": {"is_tick": True},
+                "options": {"expires": 600},
+            },
+            "archive": {
+                "task": ARCHIVE_TASK,
+                "schedule": _ARCHIVE_SECONDS,
                 "options": {"expires": 600},
             },
         },

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from config.schedule import check_schedule
+
 POLICY_PREFIX = "PAYFERRY_POLICY__"
 """Begins the name of a variable that sets one key of the policies: docs/policies.md."""
 
@@ -177,6 +179,25 @@ class BridgeSettings(Group):
         "BRIDGE_LOW_WATER_MARK", default=25_000, ge=0, about="Unfinished events at which it goes on."
     )
 
+    poison_share: float = _env(
+        "BRIDGE_POISON_SHARE",
+        default=0.2,
+        gt=0,
+        le=1,
+        about="The bridge pauses, and calls for a person, where more of the last records than this share are no "
+        "payment events: that is an outage of their producer. 1: never.",
+    )
+    poison_window: int = _env(
+        "BRIDGE_POISON_WINDOW", default=500, ge=10, le=100_000, about="How many of the last records that looks at."
+    )
+    probe_seconds: float = _env(
+        "BRIDGE_PROBE_SECONDS",
+        default=30.0,
+        gt=0,
+        about="How often a bridge that is paused so takes a few records, to see whether they are well again.",
+    )
+    probe_size: int = _env("BRIDGE_PROBE_SIZE", default=50, ge=1, le=1000, about="How many records such a probe takes.")
+
     @model_validator(mode="after")
     def _marks_are_in_order(self) -> "BridgeSettings":
         if self.low_water_mark >= self.high_water_mark:
@@ -281,6 +302,64 @@ class PolicySettings(Group):
     )
 
 
+class DeadLetterSettings(Group):
+    """How dead letters are replayed, told of and kept."""
+
+    replay_schedule: str = _env(
+        "DLQ_REPLAY_SCHEDULE",
+        default="60",
+        about="When beat replays what is due: seconds between two runs, or a crontab of five fields in UTC, such as "
+        "`*/5 * * * *`.",
+    )
+    replay_batch_size: int = _env(
+        "DLQ_REPLAY_BATCH_SIZE", default=100, ge=1, le=10_000, about="Most dead letters that one run sends back."
+    )
+    replay_base_seconds: float = _env(
+        "DLQ_REPLAY_BASE_SECONDS", default=60.0, gt=0, le=604_800, about="The delay before the first replay."
+    )
+    replay_factor: float = _env(
+        "DLQ_REPLAY_FACTOR", default=5.0, ge=1, le=100, about="What the delay is multiplied by after each replay."
+    )
+    replay_cap_seconds: float = _env(
+        "DLQ_REPLAY_CAP_SECONDS", default=3600.0, gt=0, le=2_592_000, about="The longest delay before a replay."
+    )
+    critical_amount: float = _env(
+        "DLQ_CRITICAL_AMOUNT",
+        default=10_000.0,
+        ge=0,
+        about="A dead letter over more than this amount, in whole units of its currency, is critical: a person is told "
+        "at once. 0: no amount is.",
+    )
+    retention_days: float = _env(
+        "DLQ_RETENTION_DAYS",
+        default=30.0,
+        gt=0,
+        about="After this many days resolved and discarded dead letters are archived and purged. Others never are.",
+    )
+    archive_dir: str = _env(
+        "DLQ_ARCHIVE_DIR",
+        default="",
+        about="A folder for the archives, the same for all workers. Empty: they are kept in the database.",
+    )
+
+    @field_validator("replay_schedule")
+    @classmethod
+    def _schedule_is_one(cls, told: str) -> str:
+        check_schedule(told)
+        return told
+
+
+class AlertSettings(Group):
+    """Who is told when a person must look now."""
+
+    sentry_dsn: SecretStr | None = _env(
+        "SENTRY_DSN", default=None, about="Where critical events go besides the log: a Sentry DSN. Empty: nowhere."
+    )
+    sentry_environment: str = _env(
+        "SENTRY_ENVIRONMENT", default="production", about="What Sentry is to call this installation."
+    )
+
+
 class GatewaySettings(Group):
     """Where the providers are, and how long they may take."""
 
@@ -354,11 +433,14 @@ class Settings:
         self.bridge = BridgeSettings()
         self.work = WorkSettings()
         self.policies = PolicySettings()
+        self.dead_letters = DeadLetterSettings()
+        self.alerts = AlertSettings()
         self.gateway = GatewaySettings()
         self.log = LogSettings()
         self.flower = FlowerSettings()
         self.process = ProcessSettings()
         self._check_state_url()
+        self._check_dsn()
         self._check_calls()
 
     def require(self, *names: str) -> None:
@@ -374,6 +456,15 @@ class Settings:
     def _check_state_url(self) -> None:
         if self.redis.named_state_url and urlsplit(self.redis.named_state_url).scheme not in {"redis", "rediss"}:
             raise SettingsError("PAYFERRY_STATE_REDIS_URL must begin with redis:// or rediss://")
+
+    def _check_dsn(self) -> None:
+        """Refuse what Sentry's library would refuse, at the start and not at the first alarm."""
+        dsn = self.alerts.sentry_dsn
+        if dsn and not _is_dsn(dsn.get_secret_value()):
+            raise SettingsError(
+                "SENTRY_DSN must be https://<public key>@<host>/<project number>: "
+                "copy it from Sentry's Client Keys, or leave it empty"
+            )
 
     def _check_calls(self) -> None:
         """Hold a call below its task's limit: otherwise every slow answer would be an unknown outcome."""
@@ -391,6 +482,18 @@ class Settings:
             )
 
 
+def _is_dsn(url: str) -> bool:
+    """Return whether Sentry's library would take `url`. It is not asked: importing it takes 0.3 s."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # the port is no number, or the host no address
+        return False
+    has_names = bool(parts.hostname and parts.username)
+    project = parts.path.rpartition("/")[2]
+    return parts.scheme in {"http", "https"} and has_names and project.isascii() and project.isdecimal()
+
+
 GROUPS: tuple[type[Group], ...] = (
     KafkaSettings,
     RedisSettings,
@@ -398,6 +501,8 @@ GROUPS: tuple[type[Group], ...] = (
     BridgeSettings,
     WorkSettings,
     PolicySettings,
+    DeadLetterSettings,
+    AlertSettings,
     GatewaySettings,
     LogSettings,
     FlowerSettings,

@@ -1,8 +1,13 @@
 """A Kafka record as it came."""
 
 import base64
+import re
 
 import msgspec
+
+_CORRELATION = ("correlation_id", "correlation-id", "x-correlation-id", "x-request-id")
+_TOKEN = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +26,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             if each == name and value is not None:
                 return value.decode("utf-8", "replace")
         return None
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What the producer calls the matter that this record is about, where it says so and is brief."""
+        told = next((value for name in _CORRELATION if (value := self.header(name))), None)
+        return told if told and _TOKEN.fullmatch(told) else None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the record is part of, from the header `traceparent` (W3C Trace Context)."""
+        match = _TRACEPARENT.fullmatch(self.header("traceparent") or "")
+        return match[1] if match else None
 
     def headers_json(self) -> str:
         """Return the headers as JSON pairs of name and base64, since their bytes may be anything."""

@@ -23,6 +23,7 @@
     │   ├── WriteConflict           the database chose another transaction
     │   │   ├── Deadlock
     │   │   └── SerializationFailure
+    │   ├── OutOfOrder              what its payment needs first has not come (yet)
     │   ├── QueueAway               Redis does not answer
     │   ├── KafkaAway               the brokers do not answer
     │   ├── PublishFailed           a message was not confirmed
@@ -233,6 +234,10 @@ class Deadlock(WriteConflict):
 
 class SerializationFailure(WriteConflict):
     """Another transaction changed what ours had read."""
+
+
+class OutOfOrder(Transient):
+    """What its payment needs first has not come in time. Once it comes, this goes well."""
 
 
 class QueueAway(Transient):
@@ -455,6 +460,12 @@ class ConfigurationError(Permanent):
 def kinds() -> dict[str, type[Failure]]:
     """Return every type of the tree by its name."""
     return {kind.kind: kind for kind in _below(Failure)}
+
+
+def category_of(kind: type[Failure]) -> str:
+    """Return which of the three branches of the tree the type is on: `transient`, `unknown` or `permanent`."""
+    branch = next((each for each in (Transient, Permanent) if issubclass(kind, each)), Unknown)
+    return branch.kind
 
 
 def lineage(kind: type[Failure]) -> tuple[str, ...]:

@@ -14,6 +14,12 @@ LOG_EVENTS: dict[str, tuple[str, str]] = {
     "bridge_batch_taken": ("debug", "A batch of records is stored, its workers woken, its offsets committed."),
     "bridge_paused": ("warning", "The bridge takes nothing for now, for the reason given, and keeps its membership."),
     "bridge_resumed": ("info", "The bridge goes on."),
+    "bridge_poisoned": (
+        "critical",
+        "Too many of the last records are no payment events. The bridges of this group pause for a person to look.",
+    ),
+    "bridge_probed": ("info", "A bridge that is paused for poison took a few records, of which so many are bad."),
+    "bridge_poison_over": ("info", "A person, or a probe, ended the pause for poison."),
     "kafka_error": ("warning", "librdkafka tells of a fault. It goes on trying by itself unless it is fatal."),
     "kafka_away": ("warning", "The brokers do not answer. Tried again."),
     "database_away": ("warning", "PostgreSQL does not answer. Tried again; nothing is taken from Kafka meanwhile."),
@@ -38,23 +44,38 @@ LOG_EVENTS: dict[str, tuple[str, str]] = {
     "breaker_half_open": ("info", "A breaker lets a few calls through, to see whether what is behind it is well."),
     "breaker_closed": ("info", "A breaker has closed: what is behind it is well."),
     "breaker_isolated": ("warning", "An operator holds a breaker open until it is reset."),
+    "dead_letter_critical": ("critical", "A dead letter that a person must hear of now: `criticality` says why."),
+    "dead_letters_replayed": ("info", "Beat, or somebody, has sent back the dead letters that were due."),
+    "dead_letters_archived": ("info", "Dead letters that had ended long ago are in the archive, and purged."),
+    "replay_skipped": ("warning", "Dead letters could not be looked after: a server is away. Tried again."),
+    "replay_job_done": ("info", "A replay job has ended; `held` letters stay where they were, behind a gate."),
+    "breaker_drained": ("info", "A breaker has closed: what it made wait or buried comes back now, at its velocity."),
     "work_swept_up": ("warning", "The sweeper freed claims of dead workers, or sent lost wake-ups again."),
     "sweep_skipped": ("warning", "The sweeper could not look: a server is away. It looks again at the next tick."),
     "relay_started": ("info", "The relay sends the outbox."),
     "relay_stopped": ("info", "The relay has stopped."),
     "relay_failed": ("warning", "The outbox could not be sent. Tried again; nothing is lost."),
     "relay_waits": ("info", "The breaker of Kafka or of the ledger is open. The outbox keeps what is to be sent."),
+    "alarm_unsent": ("warning", "Sentry did not take an alarm, for the reason given. What it was about is in the log."),
     "sandbox_started": ("info", "The provider sandbox serves."),
 }
 
 Tell = Callable[..., None]
 
+Alarm = Callable[[str, str, dict[str, object]], None]
+"""Takes the name, the meaning and the fields of an event that a person must hear of now."""
 
-def teller(logger: Any) -> Tell:  # noqa: ANN401 - any logger with a method for each level
-    """Return a function that writes the event of a name at its level. An unknown name is a bug: KeyError."""
+
+def teller(logger: Any, alarm: Alarm | None = None) -> Tell:  # noqa: ANN401 - any logger with a method for each level
+    """Return a function that writes the event of a name at its level; a critical one goes to `alarm` as well.
+
+    An unknown name is a bug: KeyError.
+    """
 
     def tell(name: str, **fields: object) -> None:
-        level, _meaning = LOG_EVENTS[name]
+        level, meaning = LOG_EVENTS[name]
         getattr(logger, level)(name, **fields)
+        if alarm and level == "critical":
+            alarm(name, meaning, fields)
 
     return tell

@@ -16,7 +16,7 @@ from config.policies import KeyPath, Leaf
 from payments.event import Provider
 from payments.failures import Failure, kinds, lineage
 from payments.resilience.backoff import Backoff, Shape
-from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy, Seconds
+from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy, Seconds, VelocityPolicy
 
 DEFAULT = "default"
 """The section of breakers, limits and budgets whose keys the others inherit."""
@@ -49,7 +49,8 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     It is tried again `retries` times after the first attempt, with `backoff` in between, and within `window_seconds`
     in all; 0 means no window. A try that does not burn an attempt is bounded by the window alone. Once it is given up,
-    `compensate` says whether what was done before is taken back, and `ending` what becomes of the event.
+    `compensate` says whether what was done before is taken back, and `ending` what becomes of the event. A dead letter
+    is sent back by itself `replays` times before it is parked for a person.
     """
 
     retries: int
@@ -58,6 +59,12 @@ class FailurePolicy(msgspec.Struct, frozen=True, kw_only=True):
     burns_attempt: bool
     compensate: bool
     ending: Last
+    replays: int
+
+    @property
+    def automatic_replays(self) -> int:
+        """How often a dead letter is sent back by itself: never where a person is to look at once."""
+        return 0 if self.ending is Last.MANUAL_REVIEW else self.replays
 
 
 class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +106,10 @@ class FailureKeys(msgspec.Struct, frozen=True, kw_only=True):
     burns_attempt: bool
     compensate: bool
     ending: Last
+    replays: Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
-_Protection = TypeVar("_Protection", BreakerPolicy, RatePolicy, BudgetPolicy)
+_Protection = TypeVar("_Protection", BreakerPolicy, RatePolicy, BudgetPolicy, VelocityPolicy)
 
 
 class Policies:
@@ -114,6 +122,7 @@ class Policies:
         self.breakers = self._protections("breakers", BreakerPolicy, (*Provider, *SERVERS))
         self.rate_limits = self._protections("rate_limits", RatePolicy, Provider)
         self.retry_budgets = self._protections("retry_budgets", BudgetPolicy, Provider)
+        self.replay_velocities = self._protections("replay_velocities", VelocityPolicy, Provider)
         self.fallbacks = Fallbacks(**{reason.key: reason.value for reason in self.why_section("fallbacks")})
 
     def answer(self, provider: str, kind: type[Failure]) -> FailurePolicy:
@@ -122,6 +131,10 @@ class Policies:
             return self._answers[provider, kind]
         except KeyError:
             return self._answers.setdefault((provider, kind), self._resolve(provider, kind))
+
+    def velocity(self, provider: str | None) -> VelocityPolicy:
+        """Return how fast dead letters of that provider go back; the default for those of none that is known."""
+        return self.replay_velocities.get(provider or DEFAULT, self.replay_velocities[DEFAULT])
 
     def breaker(self, name: str) -> BreakerPolicy:
         """Return the policy of the breaker of that name; the default where it has no section of its own."""
@@ -171,6 +184,7 @@ class Policies:
             burns_attempt=told.burns_attempt,
             compensate=told.compensate,
             ending=told.ending,
+            replays=told.replays,
         )
 
     def _protections(self, group: str, policy: type[_Protection], names: Iterable[str]) -> Mapping[str, _Protection]:

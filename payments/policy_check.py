@@ -11,7 +11,7 @@ from config.policies import KeyPath, Leaf, Told
 from payments.event import Provider
 from payments.failures import ConfigurationError
 from payments.policies import DEFAULT, KINDS, SERVERS, FailureKeys, Fallbacks, Policies, Reason
-from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy
+from payments.resilience.policy import BreakerPolicy, BudgetPolicy, RatePolicy, VelocityPolicy
 
 
 def load_policies(told: Told) -> Policies:
@@ -43,6 +43,7 @@ _LAYOUT: dict[str, Any] = {
     "breakers": dict.fromkeys((DEFAULT, *map(str, Provider), *SERVERS), _keys(BreakerPolicy)),
     "rate_limits": dict.fromkeys((DEFAULT, *map(str, Provider)), _keys(RatePolicy)),
     "retry_budgets": dict.fromkeys((DEFAULT, *map(str, Provider)), _keys(BudgetPolicy)),
+    "replay_velocities": dict.fromkeys((DEFAULT, *map(str, Provider)), _keys(VelocityPolicy)),
     "fallbacks": _keys(Fallbacks),
 }
 """Every name that there is, level by level; at the end of each path the type of its value."""
@@ -53,6 +54,7 @@ _NOUNS = {
     "breakers": "breaker",
     "rate_limits": "rate limit",
     "retry_budgets": "retry budget",
+    "replay_velocities": "replay velocity",
 }
 """What stands below a name."""
 

@@ -2,14 +2,20 @@
 
 from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from config.celery import PROCESS_TASK
+from config.celery import PROCESS_TASK, REPLAY_JOB_TASK
 from config.policies import told_policies
+from config.schedule import least_gap_seconds
 from config.settings import Settings
+from payments.alarms.alarms import Alarms, Outlet
 from payments.event import Provider
+from payments.flows.dead_letters.archiving import ArchiveDesk
+from payments.flows.dead_letters.burying import BurialPolicy
+from payments.flows.dead_letters.desk import ReplayDesk, ReplayPolicy
 from payments.flows.desk import Desk, WorkPolicy
 from payments.flows.guard import Guard
 from payments.flows.intake import Intake
@@ -18,20 +24,27 @@ from payments.gateway.client import ClientPolicy
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateways import build_gateways
 from payments.ledger.books import Books
+from payments.ledger.bridge_pauses import BridgePauses
 from payments.ledger.census import Census
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database, DatabasePolicy, Shield
-from payments.ledger.dead_letters import DeadLetters
+from payments.ledger.dead_letters.archives import Archives
+from payments.ledger.dead_letters.burial import DeadLetters, ReplayDelays
+from payments.ledger.dead_letters.jobs import ReplayJobs
+from payments.ledger.dead_letters.replays import Replays
+from payments.ledger.dead_letters.switch import ReplaySwitch
 from payments.ledger.inbox import Inbox
 from payments.ledger.outbox import Outbox
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
-from payments.log_events import Tell, teller
+from payments.log_events import Alarm, Tell, teller
 from payments.policies import Policies
 from payments.policy_check import load_policies
+from payments.queue.tasks import call_task
 from payments.queue.wakeups import Wakeups
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.last_known import LastKnown
+from payments.resilience.poison import PoisonPolicy
 from payments.resilience.rate_limit import RateLimits
 from payments.resilience.retry_budget import RetryBudgets
 from payments.resilience.switchboard import Switchboard
@@ -45,7 +58,8 @@ class Wiring:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.tell: Tell = teller(structlog.get_logger())
+        logger = structlog.get_logger()
+        self.tell: Tell = teller(logger, build_alarm(settings, teller(logger)))
         self.policies: Policies = load_policies(told_policies(settings))
         self.switchboard = Switchboard(self._exchange, self.policies.breakers, self.tell)
         self.database = build_database(settings, self.switchboard.breaker("database").call)
@@ -72,8 +86,36 @@ class Wiring:
             guard=self.guard(),
             policies=self.policies,
             policy=work_policy(self.settings),
+            burials=burial_policy(self.settings),
             events_topic=self.settings.kafka.events_topic,
-            dead_letter_topic=self.settings.kafka.dead_letter_topic,
+            tell=self.tell,
+        )
+
+    def replay_desk(self, app: Any) -> ReplayDesk:  # noqa: ANN401 - Celery is untyped
+        """Return the tools for dead letters that go back."""
+        return ReplayDesk(
+            database=self.database,
+            letters=DeadLetters(self.database),
+            replays=Replays(self.database),
+            jobs=ReplayJobs(self.database),
+            switch=ReplaySwitch(self.database),
+            sweeps=Sweeps(self.database),
+            wakeups=Wakeups(app, PROCESS_TASK),
+            switchboard=self.switchboard,
+            policies=self.policies,
+            policy=replay_policy(self.settings),
+            start_job=lambda job_id, seconds: call_task(app, REPLAY_JOB_TASK, seconds, job_id=job_id),
+            tell=self.tell,
+        )
+
+    def archive_desk(self) -> ArchiveDesk:
+        """Return the tools for dead letters that are put away."""
+        told = self.settings.dead_letters
+        return ArchiveDesk(
+            archives=Archives(self.database),
+            sweeps=Sweeps(self.database),
+            retention_seconds=told.retention_days * 86_400,
+            folder=Path(told.archive_dir) if told.archive_dir else None,
             tell=self.tell,
         )
 
@@ -84,13 +126,16 @@ class Wiring:
             DeadLetters(self.database),
             Wakeups(app, PROCESS_TASK),
             max_bytes=self.settings.bridge.max_event_bytes,
-            dead_letter_topic=self.settings.kafka.dead_letter_topic,
             tell=self.tell,
         )
 
     def inbox(self) -> Inbox:
         """Return the inbox."""
         return Inbox(self.database)
+
+    def bridge_pauses(self) -> BridgePauses:
+        """Return the pause of the bridges' group."""
+        return BridgePauses(self.database, self.settings.kafka.topic, self.settings.kafka.group_id)
 
     def outbox(self) -> Outbox:
         """Return the outbox."""
@@ -120,6 +165,22 @@ class Wiring:
 
 _REMEMBERED = 7 * 86_400.0
 """Seconds for which the last known value of a read is kept."""
+
+
+def build_alarm(settings: Settings, tell: Tell) -> Alarm | None:
+    """Return what takes critical events besides the log, or None where nobody has named a Sentry."""
+    told = settings.alerts
+    if told.sentry_dsn is None:
+        return None
+    dsn = told.sentry_dsn.get_secret_value()
+
+    def connect() -> Outlet:
+        from payments.alarms.sentry import Sentry, SentryPolicy  # noqa: PLC0415 - 0.3 s, which only an alarm is worth
+
+        named = SentryPolicy(dsn=dsn, environment=told.sentry_environment, server_name=settings.process.name)
+        return Sentry(named, tell)
+
+    return Alarms(connect, tell).sound
 
 
 def build_database(settings: Settings, shield: Shield = nullcontext) -> Database:
@@ -164,6 +225,17 @@ def position(settings: Settings) -> Position:
     )
 
 
+def poison_policy(settings: Settings) -> PoisonPolicy:
+    """Return when the bridges pause for bad records."""
+    told = settings.bridge
+    return PoisonPolicy(
+        share=told.poison_share,
+        window=told.poison_window,
+        probe_seconds=told.probe_seconds,
+        probe_size=told.probe_size,
+    )
+
+
 def work_policy(settings: Settings) -> WorkPolicy:
     """Return the rules of work."""
     told = settings.work
@@ -179,6 +251,28 @@ def work_policy(settings: Settings) -> WorkPolicy:
         sweep_interval_seconds=told.sweep_interval_seconds,
         sweep_grace_seconds=told.sweep_grace_seconds,
         sweep_batch_size=told.sweep_batch_size,
+    )
+
+
+def replay_policy(settings: Settings) -> ReplayPolicy:
+    """Return how much of the dead letters goes back at once."""
+    told = settings.dead_letters
+    return ReplayPolicy(
+        batch_size=told.replay_batch_size,
+        least_gap_seconds=least_gap_seconds(told.replay_schedule),
+        max_event_bytes=settings.bridge.max_event_bytes,
+        job_seconds=min(4.0, settings.work.soft_time_limit_seconds / 2),
+    )
+
+
+def burial_policy(settings: Settings) -> BurialPolicy:
+    """Return how dead letters are disposed of."""
+    told = settings.dead_letters
+    return BurialPolicy(
+        delays=ReplayDelays(
+            base_seconds=told.replay_base_seconds, factor=told.replay_factor, cap_seconds=told.replay_cap_seconds
+        ),
+        critical_amount=told.critical_amount,
     )
 
 

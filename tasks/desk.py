@@ -1,26 +1,68 @@
-"""The desk of this process, made at its first task, which is after the fork."""
+"""The desks of this process, made at its first task, which is after the fork."""
 
 import os
 import threading
+from functools import cached_property
 
 from celery import current_app
 
 from config.settings import load_settings
+from payments.flows.dead_letters.archiving import ArchiveDesk
+from payments.flows.dead_letters.desk import ReplayDesk
 from payments.flows.desk import Desk
 from payments.wiring import Wiring
 
-_desks: dict[int, Desk] = {}
 _making = threading.Lock()
 
 
-def desk() -> Desk:
-    """Return the one desk of this process, shared by its threads or greenlets."""
+class Desks:
+    """What one process works at, all on the same connections."""
+
+    def __init__(self) -> None:
+        settings = load_settings()
+        settings.require("DATABASE_URL")
+        self._wiring = Wiring(settings)
+
+    @cached_property
+    def payments(self) -> Desk:
+        """For payments."""
+        return self._wiring.desk(current_app)
+
+    @cached_property
+    def replays(self) -> ReplayDesk:
+        """For dead letters that go back."""
+        return self._wiring.replay_desk(current_app)
+
+    @cached_property
+    def archives(self) -> ArchiveDesk:
+        """For dead letters that are put away."""
+        return self._wiring.archive_desk()
+
+
+_desks: dict[int, Desks] = {}
+
+
+def _mine() -> Desks:
+    """Return the desks of this process, shared by its threads or greenlets."""
     pid = os.getpid()
     if pid not in _desks:
         with _making:
             if pid not in _desks:
                 _desks.clear()  # what a parent made before the fork is not ours to use
-                settings = load_settings()
-                settings.require("DATABASE_URL")
-                _desks[pid] = Wiring(settings).desk(current_app)
+                _desks[pid] = Desks()
     return _desks[pid]
+
+
+def desk() -> Desk:
+    """Return the desk of this process for payments."""
+    return _mine().payments
+
+
+def replay_desk() -> ReplayDesk:
+    """Return the desk of this process for dead letters that go back."""
+    return _mine().replays
+
+
+def archive_desk() -> ArchiveDesk:
+    """Return the desk of this process for dead letters that are put away."""
+    return _mine().archives

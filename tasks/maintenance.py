@@ -4,8 +4,9 @@ from celery import shared_task
 
 from config.celery import SWEEP_TASK
 from payments.failures import Transient
+from payments.flows.dead_letters.tend import tend
 from payments.flows.sweep import sweep
-from tasks.desk import desk
+from tasks.desk import desk, replay_desk
 
 
 @shared_task(name=SWEEP_TASK)
@@ -13,6 +14,8 @@ def sweep_up() -> dict[str, int] | None:
     """Put lost work back on its way; None where another worker has this tick, or a server is away until the next."""
     try:
         swept = sweep(desk())
+        if swept is not None:
+            tend(replay_desk())
     except Transient as away:
         desk().tell("sweep_skipped", code=away.code)
         return None

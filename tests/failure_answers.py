@@ -59,6 +59,6 @@ ANSWERS: dict[str, Told] = {
         ),
         _BURIED,
     ),
-    "compensation_failed": _BURIED,
+    **dict.fromkeys(("out_of_order", "compensation_failed"), _BURIED),
     "captured_other_amount": Told("bury", end="manual_review"),
 }

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from payments.failures import Failure
 from payments.ledger.claims import Claim
 from payments.ledger.settlements import Announcement, Decline
 from payments.payment import Payment
@@ -29,22 +28,4 @@ def announce_payment(
     }
     if decline is not None:
         told["decline"] = decline
-    return Announcement(topic=topic, payload=msgspec.json.encode(told))
-
-
-def announce_burial(topic: str, claim: Claim, failure: Failure, reason: str) -> Announcement:
-    """Return the news that the event is dead, for `reason`. Its raw bytes stay in the ledger."""
-    event = claim.event
-    told = {
-        "version": 1,
-        "event_id": event.event_id,
-        "provider": event.provider,
-        "kind": event.kind,
-        "payment_id": event.payment_id,
-        "attempts": claim.attempts,
-        "reason": reason,
-        "kind_of_failure": failure.kind,
-        "code": failure.code,
-        "message": failure.message,
-    }
     return Announcement(topic=topic, payload=msgspec.json.encode(told))

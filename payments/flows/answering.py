@@ -6,11 +6,12 @@ import msgspec
 
 from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, DataRefused, Failure, Permanent, Postponed
 from payments.flows.acting import settle_doubt
-from payments.flows.announcement import announce_burial
 from payments.flows.case import Case, Done, booked, ended_as
+from payments.flows.dead_letters.burying import burial_of
 from payments.flows.desk import Desk
 from payments.flows.ending import Buried, Overtaken, RetryLater, Waiting
-from payments.ledger.settlements import Announcement, Booking, Ended
+from payments.ledger.dead_letters.burial import Burial
+from payments.ledger.settlements import Booking, Ended
 from payments.ledger.state import State
 from payments.lifecycle import Act, Apply, decide
 from payments.policies import FailurePolicy, Last
@@ -46,7 +47,7 @@ def _wait(desk: Desk, case: Case, failure: Postponed, policy: FailurePolicy) -> 
     delay_seconds = failure.retry_after_seconds + policy.backoff.delay_seconds(1)
     if isinstance(failure, CircuitOpen):
         delay_seconds += uniform(0.0, desk.policies.breaker(failure.service).spread_seconds)  # noqa: S311 - no secret
-    ours = desk.claims.wait(case.claim, delay_seconds, case.journal.unwritten())
+    ours = desk.claims.wait(case.claim, delay_seconds, failure.code, case.journal.unwritten())
     return Done(Waiting(delay_seconds, failure.code) if ours else Overtaken())
 
 
@@ -96,17 +97,18 @@ def turn_round(desk: Desk, case: Case, failure: Failure | None = None) -> Case |
 
 
 def _bury(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Done:
-    reason = _reason(failure, policy)
-    news = announce_burial(desk.dead_letter_topic, case.claim, failure, reason)
-    return ended_as(_buried(desk, case, failure, news, reason), Buried(reason))
+    burial = burial_of(
+        desk.burials, case.claim, case.journal, failure, _reason(failure, policy), policy.automatic_replays
+    )
+    return ended_as(_buried(desk, case, burial), Buried(burial.reason))
 
 
-def _buried(desk: Desk, case: Case, failure: Failure, news: Announcement, reason: str) -> Ended | None:
+def _buried(desk: Desk, case: Case, burial: Burial) -> Ended | None:
     """Bury the event with what its saga has noted, or without that where the ledger refuses those very lines."""
     try:
-        return desk.settlements.bury(case.claim, failure, news, reason=reason, lines=case.journal.unwritten())
+        return desk.settlements.bury(case.claim, burial, lines=case.journal.unwritten())
     except DataRefused:
-        return desk.settlements.bury(case.claim, failure, news, reason=reason)
+        return desk.settlements.bury(case.claim, burial)
 
 
 def _reason(failure: Failure, policy: FailurePolicy) -> str:
@@ -121,8 +123,8 @@ def _bury_uncompensated(desk: Desk, case: Case, failure: Failure) -> Done:
         f"what was done could not be taken back: {failure}", service=failure.service, operation=failure.operation
     ).at(event.event_id, case.claim.attempts)
     desk.tell("compensation_failed", provider=event.provider, payment_id=event.payment_id, code=failure.code)
-    news = announce_burial(desk.dead_letter_topic, case.claim, cause, cause.code)
-    return ended_as(_buried(desk, case, cause, news, cause.code), Buried(cause.code))
+    burial = burial_of(desk.burials, case.claim, case.journal, cause.with_traceback(failure.__traceback__), cause.code)
+    return ended_as(_buried(desk, case, burial), Buried(cause.code))
 
 
 def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
@@ -137,13 +139,10 @@ def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
         service=cause.service or "payferry",
         operation=cause.step,
     ).at(claim.event.event_id, claim.attempts)
-    reason = cause.reason or failure.code
-    news = announce_burial(desk.dead_letter_topic, claim, failure, reason)
+    burial = burial_of(desk.burials, claim, case.journal, failure, cause.reason or failure.code)
     try:
         booking = Booking(apply.payment, apply.entries)
-        ended = desk.settlements.bury(
-            claim, failure, news, reason=reason, lines=case.journal.unwritten(), booking=booking
-        )
+        ended = desk.settlements.bury(claim, burial, lines=case.journal.unwritten(), booking=booking)
     except DataRefused:
-        ended = _buried(desk, case, failure, news, reason)
-    return booked(desk, case, ended, Buried(reason))
+        ended = _buried(desk, case, burial)
+    return booked(desk, case, ended, Buried(burial.reason))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from payments.event import Provider
+from payments.flows.dead_letters.burying import BurialPolicy
 from payments.flows.ending import RetryLater, Waiting
 from payments.flows.guard import Guard
 from payments.gateway.gateway import Gateway
@@ -53,7 +54,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     guard: Guard
     policies: Policies
     policy: WorkPolicy
+    burials: BurialPolicy
     events_topic: str
-    dead_letter_topic: str
     tell: Callable[..., None]
     clock: Callable[[], float] = time.monotonic

@@ -6,7 +6,7 @@ import msgspec
 
 from payments.borders.provider_codes import decline_of
 from payments.borders.unforeseen import failure_of
-from payments.failures import AttemptsSpent, Failure, QueueAway, RuleBroken, Transient, WriteConflict
+from payments.failures import AttemptsSpent, Failure, OutOfOrder, QueueAway, RuleBroken, Transient, WriteConflict
 from payments.flows.acting import LeaseLost, Recorded, Reversed, Turned, act
 from payments.flows.announcement import announce_payment
 from payments.flows.answering import answer, bury_reversed, turn_round
@@ -176,7 +176,7 @@ def _recorded(claim: Claim) -> Line:
 def _yield_turn(desk: Desk, claim: Claim, decision: NotYet) -> Done:
     """Let later events go first, for as long as the window lasts."""
     if claim.yielding_seconds >= desk.policy.out_of_order_window_seconds:
-        raise RuleBroken(f"needs {decision.needs}, which did not come", code="out_of_order", operation="decide")
+        raise OutOfOrder(f"needs {decision.needs}, which did not come", operation="decide")
     delay_seconds = desk.policy.out_of_order_wait_seconds
     ours, successor_id = desk.claims.yield_turn(claim, delay_seconds)
     return Done(Waiting(delay_seconds, "out_of_order"), successor_id) if ours else Done(Overtaken())

@@ -62,8 +62,9 @@ class Tally:
     def count(self, record: Record, *, committed: bool) -> None:
         """Take one record; `committed` says that the group has committed an offset beyond it."""
         event = self._event(record)
-        if (record.partition, record.offset) in self._buried:
-            self._counts["dead"] += 1
+        buried_as = self._buried.get((record.partition, record.offset))
+        if buried_as is not None:
+            self._counts[buried_as if buried_as in ENDED else "in_flight"] += 1
         elif event is None:
             self._counts["lost" if committed else "in_flight"] += 1
         elif (event.provider, event.event_id) in self._seen:

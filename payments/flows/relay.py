@@ -45,4 +45,4 @@ def _send_one(outbox: Outbox, publisher: StreamPublisher, letter: Letter) -> int
 
 
 def _outgoing(letter: Letter) -> Outgoing:
-    return Outgoing(topic=letter.topic, key=letter.key.encode(), value=letter.payload)
+    return Outgoing(topic=letter.topic, key=letter.key.encode(), value=letter.payload, headers=[*letter.headers])

@@ -17,7 +17,7 @@ class Census:
         return {str(row[0]): int(row[1]) for row in self._database.rows(_STATES)}
 
     def dead_letters(self) -> dict[str, int]:
-        """Return how many dead letters there are for each reason."""
+        """Return how many open dead letters there are for each reason: pending, on their way, or parked."""
         return {str(row[0]): int(row[1]) for row in self._database.rows(_DEAD_LETTERS)}
 
     def oldest_due_seconds(self) -> float:
@@ -33,9 +33,12 @@ class Census:
         rows = self._database.rows(_STATES_OF, columns(ids, ("provider", "event_id")))
         return {(row[0], row[1]): row[2] for row in rows}
 
-    def buried_records(self, topic: str) -> set[tuple[int, int]]:
-        """Return partition and offset of every record of `topic` that was buried without an inbox row."""
-        return {(row[0], row[1]) for row in self._database.rows(_BURIED_RECORDS, {"topic": topic})}
+    def buried_records(self, topic: str) -> dict[tuple[int, int], str]:
+        """Return, by partition and offset, every record of `topic` that was buried before it was an event.
+
+        `dead`, or the state of the event that a replay or an edit has made of it.
+        """
+        return {(row[0], row[1]): row[2] for row in self._database.rows(_BURIED_RECORDS, {"topic": topic})}
 
     def unbalanced(self) -> list[str]:
         """Return the payments whose entries do not sum to zero in each currency."""
@@ -74,6 +77,7 @@ SELECT state, count(*)
 _DEAD_LETTERS = """
 SELECT reason, count(*)
   FROM dead_letters
+ WHERE state IN ('pending', 'replaying', 'parked')
  GROUP BY reason
  ORDER BY count(*) DESC, reason
 """
@@ -91,11 +95,17 @@ SELECT provider, event_id, state
   JOIN unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
 """
 
+# Those that are in the archive are told by what purging has left of them.
 _BURIED_RECORDS = """
-SELECT partition, "offset"
-  FROM dead_letters
+SELECT letter.partition, letter."offset", coalesce(inbox.state::TEXT, 'dead')
+  FROM dead_letters AS letter
+  LEFT JOIN inbox ON inbox.id = letter.inbox_id
+ WHERE letter.topic = %(topic)s
+   AND letter.origin IN ('intake', 'import')
+ UNION ALL
+SELECT partition, "offset", state
+  FROM purged_records
  WHERE topic = %(topic)s
-   AND inbox_id IS NULL
 """
 
 _UNBALANCED = """

@@ -120,12 +120,12 @@ class Claims:
         told = {"delay_seconds": delay_seconds, "failure": history(claim, failure), "state": state.value}
         return bool(self._database.insist(_RETRY_LATER, claim.parameters() | told | {"lines": saga_json(lines)}))
 
-    def wait(self, claim: Claim, delay_seconds: float, lines: Sequence[Line] = ()) -> bool:
+    def wait(self, claim: Claim, delay_seconds: float, code: str, lines: Sequence[Line] = ()) -> bool:
         """Give the row back, due in `delay_seconds`, for no fault of its own; the attempt is not spent.
 
-        Those behind it wait as well. False: no longer ours.
+        `code` says what for. Those behind it wait as well. False: no longer ours.
         """
-        told = {"delay_seconds": delay_seconds, "lines": saga_json(lines)}
+        told = {"delay_seconds": delay_seconds, "code": code, "lines": saga_json(lines)}
         return bool(self._database.insist(_WAIT, claim.parameters() | told))
 
     def yield_turn(self, claim: Claim, delay_seconds: float) -> tuple[bool, int | None]:
@@ -269,6 +269,7 @@ UPDATE inbox
        {_BACK_IN_LINE},
        {SAGA_NOTED},
        attempts = attempts - 1,
+       waiting_for = %(code)s,
        waited = waited + make_interval(secs => %(delay_seconds)s)
  WHERE id = %(id)s
    AND token = %(token)s
@@ -282,6 +283,7 @@ WITH mine AS (
        SET state = 'waiting',
            lease_until = NULL,
            attempts = attempts - 1,
+           waiting_for = 'out_of_order',
            due_at = now() + make_interval(secs => %(delay_seconds)s),
            yielding_since = coalesce(yielding_since, now())
      WHERE id = %(id)s

@@ -46,7 +46,7 @@ class Inbox:
         return len(new), [wakeup(row) for row in new if row[3] is not None]
 
     def known(self, events: Sequence[Event]) -> dict[tuple[str, str], Event]:
-        """Return what is stored under the ids of `events`, by provider and event id."""
+        """Return what has come under the ids of `events`, by provider and event id, as it was before any edit."""
         ids = columns([(event.provider, event.event_id) for event in events], ("provider", "event_id"))
         stored = (decode(row[0]) for row in self._database.rows(_KNOWN, ids))
         return {(event.provider, event.event_id): event for event in stored}
@@ -69,7 +69,7 @@ def wakeup(row: Sequence[object]) -> Wakeup:
 
 _COLUMNS = (
     *("provider", "event_id", "kind", "ordering_key", "event", "state"),
-    *("topic", "partition", "offset", "key", "headers", "payload"),
+    *("topic", "partition", "offset", "key", "headers", "payload", "correlation_id", "trace_id"),
 )
 
 
@@ -86,6 +86,7 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
             state.value,
         ),
         *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
+        *(record.correlation_id, record.trace_id),
     )
 
 
@@ -96,16 +97,17 @@ WITH arrived AS (
                %(provider)b::TEXT[], %(event_id)b::TEXT[], %(kind)b::TEXT[], %(ordering_key)b::TEXT[],
                %(event)b::TEXT[], %(state)s::inbox_state[],
                %(topic)b::TEXT[], %(partition)b::INTEGER[], %(offset)b::BIGINT[],
-               %(key)b::BYTEA[], %(headers)b::TEXT[], %(payload)b::BYTEA[]
+               %(key)b::BYTEA[], %(headers)b::TEXT[], %(payload)b::BYTEA[],
+               %(correlation_id)b::TEXT[], %(trace_id)b::TEXT[]
            ) WITH ORDINALITY
         AS told (provider, event_id, kind, ordering_key, event, state,
-                 topic, partition, "offset", key, headers, payload, place)
+                 topic, partition, "offset", key, headers, payload, correlation_id, trace_id, place)
 )
 INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at,
-                   topic, partition, "offset", key, headers, payload, wakeup)
+                   topic, partition, "offset", key, headers, payload, correlation_id, trace_id, wakeup)
 SELECT provider, event_id, kind, coalesce(aliases.ordering_key, arrived.ordering_key), event::JSONB, state,
        CASE WHEN state = 'ignored' THEN now() END,
-       topic, partition, "offset", key, headers::JSONB, payload, nextval('wakeups')
+       topic, partition, "offset", key, headers::JSONB, payload, correlation_id, trace_id, nextval('wakeups')
   FROM arrived
   LEFT JOIN aliases ON aliases.alias = arrived.ordering_key
  ORDER BY place
@@ -114,7 +116,12 @@ RETURNING id, wakeup, provider, CASE WHEN state = 'received' THEN ordering_key E
 """
 
 _KNOWN = """
-SELECT event::TEXT
+SELECT coalesce((SELECT letter.event
+                   FROM dead_letters AS letter
+                  WHERE letter.inbox_id = inbox.id
+                    AND letter.replaced_by IS NOT NULL
+                  ORDER BY letter.id
+                  LIMIT 1), event)::TEXT
   FROM inbox
   JOIN unnest(%(provider)b::TEXT[], %(event_id)b::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
 """

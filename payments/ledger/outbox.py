@@ -15,6 +15,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     key: str
     payload: bytes
+    headers: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
 
 
 class Outbox:
@@ -45,7 +46,7 @@ class Outbox:
     def waiting(self, limit: int) -> list[Letter]:
         """Return the oldest letters that can be sent, at most `limit`."""
         return [
-            Letter(letter_id=row[0], topic=row[1], key=row[2], payload=row[3].encode())
+            Letter(letter_id=row[0], topic=row[1], key=row[2], payload=row[3].encode(), headers=_HEADERS.decode(row[4]))
             for row in self._database.rows(_WAITING, {"limit": limit})
         ]
 
@@ -58,10 +59,12 @@ class Outbox:
         self._database.run(_SET_ASIDE, {"id": letter.letter_id, "reason": reason})
 
 
+_HEADERS = msgspec.json.Decoder(list[tuple[str, bytes]])  # which reads base64 as bytes
+
 _RELAY_LOCK = 7_217_309_312  # any number, the same for all relays
 
 _WAITING = """
-SELECT id, topic, key, payload::TEXT
+SELECT id, topic, key, payload::TEXT, headers::TEXT
   FROM outbox
  WHERE refused IS NULL
  ORDER BY id

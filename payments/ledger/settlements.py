@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import psycopg
 
-from payments.failures import CircuitOpen, DatabaseAway, Failure, WriteConflict
+from payments.failures import CircuitOpen, DatabaseAway, WriteConflict
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
 from payments.ledger.claims import SAGA_NOTED, Claim, history, saga_json
 from payments.ledger.database import Connection, Database, columns
+from payments.ledger.dead_letters.burial import Burial
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
 from payments.saga import Line
@@ -79,22 +80,14 @@ class Settlements:
         return _ended(self._database.insist(_CLOSE, claim.parameters() | {"state": state.value, "lines": "[]"}))
 
     def bury(
-        self,
-        claim: Claim,
-        failure: Failure,
-        news: Announcement,
-        *,
-        reason: str | None = None,
-        lines: Sequence[Line] = (),
-        booking: Booking | None = None,
+        self, claim: Claim, burial: Burial, *, lines: Sequence[Line] = (), booking: Booking | None = None
     ) -> Ended | None:
         """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours.
 
-        `reason` is the failure's code if it is not given. `booking` is what was done and taken back before.
+        A replay that fails goes on with the letter that it came from. `booking` is what was done and taken back before.
         """
-        told = claim.parameters() | _news(news)
-        told |= {"reason": reason or failure.code, "message": failure.message, "failure": history(claim, failure)}
-        told |= {"lines": saga_json(lines)}
+        told = claim.parameters() | burial.parameters()
+        told |= {"failure": history(claim, burial.failure), "lines": saga_json(lines)}
         if booking is None:
             return _ended(self._database.insist(_BURY, told))
         return _ended(self._database.insist(_BURY_BOOKED, told | _booked(booking)))
@@ -213,40 +206,79 @@ _BOOKED = """payment AS (
         ON CONFLICT (alias) DO NOTHING
 )"""
 
+# A letter that was sent back and has failed again keeps its number, its history and its first failure.
 _BURIED = """buried AS (
-    INSERT INTO dead_letters (inbox_id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
-                              payload, reason, message, failures)
-    SELECT id, provider, event_id, ordering_key, topic, partition, "offset", key, headers,
-           payload, %(reason)s, %(message)s, failures
+    INSERT INTO dead_letters AS letter (
+           inbox_id, provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
+           correlation_id, trace_id, failures,
+           reason, failure_type, category, message, stack, service, operation, fingerprint, criticality,
+           state, first_failed_at, next_replay_at)
+    SELECT id, provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
+           coalesce(correlation_id, event_id), trace_id, failures,
+           %(reason)s, %(failure_type)s, %(category)s, %(message)s, %(stack)s, %(service)s, %(operation)s,
+           %(fingerprint)s, %(criticality)s,
+           CASE WHEN %(replays)s > 0 THEN 'pending' ELSE 'parked' END::dead_letter_state,
+           coalesce((failures -> 0 ->> 'at')::TIMESTAMPTZ, now()),
+           CASE WHEN %(replays)s > 0 THEN now() + make_interval(secs => least(%(base_seconds)s, %(cap_seconds)s)) END
       FROM mine
-        ON CONFLICT (inbox_id) DO UPDATE
-       SET reason = excluded.reason,
+        ON CONFLICT (inbox_id) WHERE inbox_id IS NOT NULL AND replaced_by IS NULL DO UPDATE
+       SET ordering_key = excluded.ordering_key,
+           failures = excluded.failures,
+           reason = excluded.reason,
+           failure_type = excluded.failure_type,
+           category = excluded.category,
            message = excluded.message,
-           failures = excluded.failures
+           stack = excluded.stack,
+           service = excluded.service,
+           operation = excluded.operation,
+           fingerprint = excluded.fingerprint,
+           criticality = excluded.criticality,
+           alerted_at = CASE WHEN letter.criticality = excluded.criticality THEN letter.alerted_at END,
+           state = CASE WHEN letter.replay_count < %(replays)s THEN 'pending' ELSE 'parked' END::dead_letter_state,
+           last_failed_at = now(),
+           next_replay_at = CASE WHEN letter.replay_count < %(replays)s THEN now() + make_interval(secs => least(
+               %(base_seconds)s * %(factor)s ^ letter.replay_count, %(cap_seconds)s)) END,
+           replays = letter.replays || jsonb_build_array(jsonb_build_object(
+               'replay', letter.replay_count, 'mark', 'failed', 'failure_type', excluded.failure_type,
+               'reason', excluded.reason, 'message', excluded.message, 'at', now()))
+)"""
+
+# Where the event came out of a dead letter, that has reached its end too.
+_RESOLVED = """resolved AS (
+    UPDATE dead_letters
+       SET state = 'resolved',
+           resolution = %(state)s,
+           ended_at = now(),
+           replays = replays || jsonb_build_array(jsonb_build_object(
+               'replay', replay_count, 'mark', 'resolved', 'ending', %(state)s::TEXT, 'at', now()))
+      FROM mine
+     WHERE dead_letters.inbox_id = mine.id
+       AND dead_letters.replaced_by IS NULL
+       AND dead_letters.state = 'replaying'
 )"""
 
 _BOOK = f"""
 WITH mine AS ({_END}{_SAME_PAYMENT}
     RETURNING id, ordering_key
-), {_BOOKED}, {_ANNOUNCED}
+), {_BOOKED}, {_RESOLVED}, {_ANNOUNCED}
 {_SUCCESSOR}"""
 
 _CLOSE = f"""
 WITH mine AS ({_END}
     RETURNING id
-)
+), {_RESOLVED}
 {_SUCCESSOR}"""
 
 _BURY = f"""
 WITH mine AS ({_DEAD}
     RETURNING *
-), {_BURIED}, {_ANNOUNCED}
+), {_BURIED}
 {_SUCCESSOR}"""
 
 _BURY_BOOKED = f"""
 WITH mine AS ({_DEAD}{_SAME_PAYMENT}
     RETURNING *
-), {_BOOKED}, {_BURIED}, {_ANNOUNCED}
+), {_BOOKED}, {_BURIED}
 {_SUCCESSOR}"""
 
 _DECLINE = """

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
-from kombu.exceptions import BatchPublishError, OperationalError
 
 from payments.borders.redis import failure_of_redis
 from payments.failures import QueueAway
+from payments.queue.tasks import broker_errors
 
 NUMBER_HEADER = "wakeup"
 _LOOKED_AT = 20  # messages at the old end of the queue
@@ -111,8 +111,7 @@ class Wakeups:
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
         """What the transport raises when its server is away."""
-        transport = self._app.connection_for_write().transport
-        return (OperationalError, BatchPublishError, OSError, *transport.connection_errors, *transport.channel_errors)
+        return broker_errors(self._app)
 
 
 _ROUND_TRIP = 500  # messages of one pipeline

@@ -65,3 +65,10 @@ class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     share: Share = 0.2
     floor_per_second: Rate = 10.0
     window_seconds: Seconds = 10.0
+
+
+class VelocityPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many dead letters of a provider go back to work, from the whole fleet: a token bucket. 0: no limit."""
+
+    per_second: Rate = 200.0
+    burst: Count = 200

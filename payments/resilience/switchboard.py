@@ -7,7 +7,7 @@ from typing import Any
 
 from payments.failures import QueueAway
 from payments.resilience.breaker import Breaker
-from payments.resilience.breaker_state import BreakerEvent, BreakerView
+from payments.resilience.breaker_state import BreakerEvent, BreakerView, State
 from payments.resilience.exchange import Exchange, Request
 from payments.resilience.fleet_breaker import FleetBreaker, teller
 from payments.resilience.local_breaker import LocalBreaker
@@ -63,6 +63,23 @@ class Switchboard:
     def shown(self) -> list[BreakerView]:
         """Return what the fleet knows of every breaker. Raises QueueAway."""
         return [self._view(name) for name in self.names()]
+
+    def standing(self, name: str) -> State:
+        """Return what the breaker `name` would do with a call now, without asking for leave. Never raises.
+
+        One that has been open for its time is half-open, although nobody has tried yet. While Redis is away this
+        process' own breaker has the say.
+        """
+        self._exchange.keep_up()
+        answer = self._exchange.ask(Caller(name, self._policy(name), self._time_us).request("breaker_show"))
+        if answer is not None:
+            view = _view(name, answer)
+            opens_again = view.state == State.OPEN and not view.until_seconds and not view.isolated
+            return State.HALF_OPEN if opens_again else State(view.state)
+        side = self.breaker(name).side
+        if side.free_pass is not None:
+            return State.CLOSED
+        return State.OPEN if side.wait_seconds() > 0 else State.HALF_OPEN
 
     def trip(self, name: str) -> None:
         """Open the breaker for its open time. One that is isolated stays so. Raises QueueAway."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -20,7 +21,7 @@ from workers.cli.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _SECONDS = 5.0
-_VERSION = "0002"
+_VERSION = "0003"
 
 Finding = tuple[str, str | None]
 """What was tried, and what is wrong with it; None: nothing."""
@@ -151,9 +152,20 @@ def _providers(settings: Settings) -> str | None:
 def _listens(url: str) -> bool:
     try:
         httpx.get(url, timeout=_SECONDS)
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
     return True
+
+
+def _sentry(settings: Settings) -> str | None:
+    dsn = settings.alerts.sentry_dsn
+    if dsn is None:
+        return None  # alarms are in the log alone
+    place = urlsplit(dsn.get_secret_value())
+    host = place.netloc.rpartition("@")[2]  # without the key, which nobody need see
+    if not _listens(f"{place.scheme}://{host}"):
+        return "no answer from the host in SENTRY_DSN; compare it with Sentry's Client Keys, or leave it empty"
+    return None
 
 
 _CHECKS: dict[str, Callable[[Settings], str | None]] = {
@@ -163,4 +175,5 @@ _CHECKS: dict[str, Callable[[Settings], str | None]] = {
     "shared state": _shared_state,
     "PostgreSQL": _postgresql,
     "providers": _providers,
+    "Sentry": _sentry,
 }

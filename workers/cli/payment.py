@@ -12,9 +12,9 @@ from config.settings import load_settings
 from payments.failures import Transient
 from payments.flows.reading import Reading
 from payments.ledger.books import Books
+from payments.whole_file import write_whole
 from payments.wiring import Wiring
 from workers.cli.console import answer_console, print_json
-from workers.cli.whole_file import write_whole
 from workers.logs import configure_logs
 
 

@@ -65,8 +65,8 @@ def policies_of(settings: Settings) -> Policies:
 def as_markdown(found: Policies) -> str:
     """Return every type of failure with its effective answer at any provider, as a table."""
     head = [
-        "| failure | retries | delays | within | takes back | ending | said by |",
-        "|" + "---|" * 7,
+        "| failure | retries | delays | within | takes back | ending | replays | said by |",
+        "|" + "---|" * 8,
     ]
     rows = ([f"`{kind}`", *cells] for kind, *cells in _answers(found, _ANY))
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
@@ -86,6 +86,7 @@ def _cells(answer: FailurePolicy) -> list[str]:
         f"{answer.window_seconds:g} s" if answer.window_seconds else "",
         "yes" if answer.compensate else "no",
         answer.ending,
+        str(answer.automatic_replays),
     ]
 
 
@@ -124,7 +125,12 @@ def _by_key(reasons: Iterable[Reason]) -> dict[str, dict[str, Any]]:
 
 def _protections(found: Policies, provider: Provider | None) -> dict[str, list[str]]:
     """Return which breakers, limits and budgets there are; with a provider, only its own."""
-    groups = {"breakers": found.breakers, "rate_limits": found.rate_limits, "retry_budgets": found.retry_budgets}
+    groups: dict[str, Iterable[str]] = {
+        "breakers": found.breakers,
+        "rate_limits": found.rate_limits,
+        "retry_budgets": found.retry_budgets,
+        "replay_velocities": found.replay_velocities,
+    }
     return {group: [provider] if provider else list(named) for group, named in groups.items()}
 
 
@@ -153,7 +159,7 @@ def _wide_console() -> Console:
 
 
 def _answers_table(found: Policies, provider: Provider | None) -> Table:
-    head = ("failure", "retries", "delays", "within", "takes back", "ending", "said by")
+    head = ("failure", "retries", "delays", "within", "takes back", "ending", "replays", "said by")
     return _table(f"failures at {provider or 'any provider'}", head, _answers(found, provider or _ANY))
 
 

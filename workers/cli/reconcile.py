@@ -15,9 +15,9 @@ from payments.failures import Unreachable
 from payments.flows.reconcile import Capture, Reconciliation, Tally, check_money
 from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
+from payments.whole_file import write_whole
 from payments.wiring import Wiring, kafka_access
 from workers.cli.console import answer_console, print_json
-from workers.cli.whole_file import write_whole
 from workers.logs import configure_logs
 
 _PAGE = 10_000

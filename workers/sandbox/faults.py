@@ -24,6 +24,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `error_rate` answers 500, 502 or 503 before anything is done, `rate_limit_rate` 429 with Retry-After, `decline_rate`
     declines payments: always the same ones for one seed. `drop_before_effect_rate` closes the connection and does
     nothing; `timeout_after_effect_rate` does the work and then keeps the answer back until the client has gone.
+    `drop_question_rate` closes the connection of those who ask how a payment stands, so that what was lost stays so.
     `strict` refuses payments that were never seen; `allow_double_capture` takes the money again for a second capture
     under another key, as a careless processor would. `only` limits what befalls requests (latency, rates and outage) to
     these verbs; empty means all.
@@ -41,6 +42,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decline_rate: Rate = 0
     timeout_after_effect_rate: Rate = 0
     drop_before_effect_rate: Rate = 0
+    drop_question_rate: Rate = 0
     outage: bool = False
     strict: bool = False
     allow_double_capture: bool = False
@@ -86,12 +88,14 @@ class FaultBoard:
     def plan(self, provider: Provider, verb: Verb, payment_id: str, asked: str | None) -> Plan:
         """Return what befalls a request about a payment. `asked` is its X-Sandbox-Fault header, which comes first."""
         faults = self._by_provider[provider]
-        plan = self._thrown(faults, provider, payment_id) if not faults.only or verb in faults.only else Plan()
+        plan = self._thrown(faults, provider, verb, payment_id) if not faults.only or verb in faults.only else Plan()
         return plan if asked is None else as_asked(plan, asked)
 
-    def _thrown(self, faults: Faults, provider: Provider, payment_id: str) -> Plan:
+    def _thrown(self, faults: Faults, provider: Provider, verb: Verb, payment_id: str) -> Plan:
         """Return what the dice say."""
         dice = self._random.random
+        if verb == "stand" and faults.drop_question_rate and dice() < faults.drop_question_rate:
+            return Plan(drop_before_effect=True)
         plan = Plan(
             latency_seconds=(faults.latency_ms + faults.latency_jitter_ms * dice()) / 1000,
             decline_code=DECLINE_CODE if is_declined(faults, provider, payment_id) else None,

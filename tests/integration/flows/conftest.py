@@ -9,10 +9,12 @@ from config.policies import Leaf, told_policies
 from config.settings import Settings
 from payments.event import Provider
 from payments.failures import QueueAway
+from payments.flows.dead_letters.burying import BurialPolicy
 from payments.flows.desk import Desk, WorkPolicy
 from payments.flows.guard import Guard
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database
+from payments.ledger.dead_letters.burial import ReplayDelays
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
 from payments.policies import Policies
@@ -37,6 +39,7 @@ POLICY: dict[str, Any] = {
     "sweep_grace_seconds": 2.0,
     "sweep_batch_size": 5000,
 }
+BURIALS = BurialPolicy(delays=ReplayDelays(base_seconds=60.0, factor=5.0, cap_seconds=3600.0), critical_amount=10_000.0)
 TOLD = told_policies(Settings()) | {
     ("failures", "transient", "base_seconds"): Leaf(10.0, "these tests"),
     ("failures", "unknown", "base_seconds"): Leaf(10.0, "these tests"),
@@ -119,12 +122,12 @@ def make_desk(
             "policies": load_policies(TOLD),
             "gateways": dict.fromkeys(Provider, gateway),
             "tell": lambda name, **fields: told.append((name, fields)),
+            "burials": BURIALS,
         }
         return Desk(
             **(tools | other),
             policy=WorkPolicy(**rules),
             events_topic="payments.events",
-            dead_letter_topic="payments.raw.dlq",
         )
 
     return make

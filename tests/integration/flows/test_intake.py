@@ -14,7 +14,7 @@ from payments.event import Provider
 from payments.failures import DatabaseAway, SchemaMismatch
 from payments.flows.intake import Intake, Taken
 from payments.ledger.database import Database
-from payments.ledger.dead_letters import DeadLetters
+from payments.ledger.dead_letters.burial import DeadLetters
 from payments.ledger.inbox import Inbox
 from payments.queue.wakeups import Call, Wakeups
 from tests.builders import a_message, a_record
@@ -35,7 +35,6 @@ def make(database: Database, queue: object) -> Intake:
         DeadLetters(database),
         cast("Wakeups", queue),
         max_bytes=MAX_BYTES,
-        dead_letter_topic="payments.raw.dlq",
         tell=lambda _name, **_fields: None,
     )
 
@@ -78,7 +77,7 @@ def test_the_workers_are_woken_only_when_the_rows_are_there_for_all_to_see(datab
 def test_what_cannot_be_decoded_is_buried_as_it_came_and_the_rest_is_stored(intake: Intake, database: Database) -> None:
     bad = a_record(b"\x00\xffnonsense", 7, partition=3, key=b"k7", headers=[("trace", b"\x01")])
     assert intake.take([a_record(a_message("p1"), 6), bad, a_record(a_message("p2"), 8)]) == Taken(
-        new=2, known=0, dead=1, woken=2
+        new=2, known=0, dead=1, woken=2, undecodable=(1,)
     )
     assert database.row('SELECT partition, "offset", key, headers, payload, reason FROM dead_letters') == (
         *(3, 7, b"k7", [["trace", "AQ=="]], b"\x00\xffnonsense", "undecodable"),
@@ -88,7 +87,7 @@ def test_what_cannot_be_decoded_is_buried_as_it_came_and_the_rest_is_stored(inta
 @pytest.mark.parametrize("what", MALFORMED)
 def test_every_malformed_record_is_a_dead_letter(intake: Intake, database: Database, what: str) -> None:
     raw = MALFORMED[what] % 1 if b"%d" in MALFORMED[what] else MALFORMED[what]
-    assert intake.take(records(raw, a_message("p1"))) == Taken(new=1, known=0, dead=1, woken=1)
+    assert intake.take(records(raw, a_message("p1"))) == Taken(new=1, known=0, dead=1, woken=1, undecodable=(0,))
     assert dead(database) == [(0, "undecodable")]
 
 
@@ -99,7 +98,7 @@ def test_records_that_are_empty_or_too_large_are_dead_letters(intake: Intake, da
 
 
 def test_a_batch_of_nothing_but_dead_letters_wakes_nobody(intake: Intake, queue: Queue) -> None:
-    assert intake.take(records(b"a", b"b")) == Taken(new=0, known=0, dead=2, woken=0)
+    assert intake.take(records(b"a", b"b")) == Taken(new=0, known=0, dead=2, woken=0, undecodable=(0, 1))
     assert queue.sent == []
 
 
@@ -120,7 +119,7 @@ def test_a_batch_that_comes_again_is_known_and_changes_nothing(
     batch = records(a_message("p1"), b"bad", a_message("p2"))
     intake.take(batch)
     queue.sent.clear()
-    assert intake.take(batch) == Taken(new=0, known=2, dead=1, woken=0)
+    assert intake.take(batch) == Taken(new=0, known=2, dead=1, woken=0, undecodable=(1,))
     assert (count(database, "inbox"), count(database, "dead_letters"), count(database, "outbox")) == (2, 1, 1)
     assert queue.sent == []
 
@@ -137,7 +136,7 @@ def test_another_message_under_a_known_id_is_buried_and_the_first_one_stands(
 ) -> None:
     batch = records(a_message("p1", event_id="e1"), a_message("p1", **({"event_id": "e1"} | other)))
     for part in [batch] if together else [[each] for each in batch]:
-        intake.take(part)
+        assert intake.take(part).undecodable == (), "it can be read"
     assert dead(database) == [(1, "contradicts_known_event")]
     assert database.row("SELECT provider, event_id FROM dead_letters") == ("canonical", "e1")
     assert database.row("SELECT event ->> 'amount_minor', kind FROM inbox") == ("1000", "captured")
@@ -154,7 +153,7 @@ def test_an_event_that_we_do_not_handle_ends_without_a_wakeup(intake: Intake, qu
 
 def test_while_redis_is_away_events_are_stored_all_the_same(intake: Intake, queue: Queue, database: Database) -> None:
     queue.away = True
-    assert intake.take(records(a_message("p1"), b"bad")) == Taken(new=1, known=0, dead=1, woken=0)
+    assert intake.take(records(a_message("p1"), b"bad")) == Taken(new=1, known=0, dead=1, woken=0, undecodable=(1,))
     assert (count(database, "inbox"), count(database, "dead_letters")) == (1, 1)
 
 
@@ -162,7 +161,7 @@ def test_while_redis_is_away_events_are_stored_all_the_same(intake: Intake, queu
 def test_a_record_that_the_database_refuses_is_buried_alone(intake: Intake, queue: Queue, database: Database) -> None:
     database.run("ALTER TABLE inbox ADD CHECK (event ->> 'payment_id' <> 'poison')")
     batch = records(*(a_message(name) for name in ("p1", "p2", "poison", "p3")))
-    assert intake.take(batch) == Taken(new=3, known=0, dead=1, woken=3)
+    assert intake.take(batch) == Taken(new=3, known=0, dead=1, woken=3, undecodable=(2,))
     assert dead(database) == [(2, "undecodable")]
     assert database.row("SELECT message LIKE '%%sqlstate_23514%%' FROM dead_letters") == (True,)
     assert len(queue.sent) == 3

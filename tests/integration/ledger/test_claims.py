@@ -7,6 +7,7 @@ from payments.event import Event, Kind
 from payments.failures import OutcomeUnknown, Unavailable
 from payments.ledger.claims import Claim, Claims
 from payments.ledger.database import Database
+from payments.ledger.dead_letters.burial import Burial
 from payments.ledger.inbox import Inbox
 from payments.ledger.settlements import Booking, Settlements
 from payments.ledger.state import State
@@ -15,6 +16,7 @@ from tests.builders import NEWS, a_payment, an_arrival, an_event
 
 LEASE_SECONDS = 60.0
 FAILURE = Unavailable("not now", code="http_503", service="stripe", operation="capture")
+BURIAL = Burial(reason="http_503", failure=FAILURE, replays=3)
 
 
 def receive(inbox: Inbox, *events: Event) -> list[int]:
@@ -82,7 +84,7 @@ def test_an_event_waits_behind_one_that_is_to_be_tried_again(inbox: Inbox, claim
 
 def test_a_dead_event_blocks_nobody(inbox: Inbox, claims: Claims, settlements: Settlements) -> None:
     first, second = receive(inbox, an_event("evt_1"), an_event("evt_2"))
-    settlements.bury(take(claims, first), FAILURE, NEWS)
+    settlements.bury(take(claims, first), BURIAL)
     assert take(claims, second).attempts == 1
 
 
@@ -253,7 +255,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing_at_all(
     before = everything(database)
     assert settlements.book(old, State.SETTLED, Booking(payment), NEWS) is None
     assert settlements.close(old, State.SUPERSEDED) is None
-    assert settlements.bury(old, FAILURE, NEWS) is None
+    assert settlements.bury(old, BURIAL) is None
     assert not claims.retry_later(old, 0.0, FAILURE, State.RETRYING)
     assert not claims.keep(old, LEASE_SECONDS, (), "stripe:other")
     assert claims.yield_turn(old, 0.0) == (False, None)

@@ -8,7 +8,7 @@ from payments.event import Event, Kind
 from payments.failures import Unavailable
 from payments.ledger.claims import Claim, Claims
 from payments.ledger.database import Database
-from payments.ledger.dead_letters import Corpse, DeadLetters
+from payments.ledger.dead_letters.burial import Burial, Corpse, DeadLetters
 from payments.ledger.inbox import Inbox
 from payments.ledger.settlements import Booking, Ended, Settlements
 from payments.ledger.state import State
@@ -17,6 +17,7 @@ from payments.payment import Status
 from tests.builders import NEWS, a_payment, an_arrival, an_event
 
 FAILURE = Unavailable("not now", code="http_503", service="stripe", operation="capture")
+BURIAL = Burial(reason="http_503", failure=FAILURE, replays=3)
 
 
 def claimed(inbox: Inbox, claims: Claims, event: Event) -> Claim:
@@ -151,7 +152,7 @@ def test_a_burial_keeps_all_that_is_known_of_the_event(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:
     claim = claimed(inbox, claims, an_event())
-    assert settlements.bury(claim, FAILURE, NEWS) == Ended(successor_id=None)
+    assert settlements.bury(claim, BURIAL) == Ended(successor_id=None)
     row = database.row(
         """
         SELECT dead_letters.inbox_id, reason, message, dead_letters.payload = inbox.payload,
@@ -168,7 +169,7 @@ def test_a_burial_keeps_all_that_is_known_of_the_event(
 def test_a_burial_changes_no_payment(
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:
-    settlements.bury(claimed(inbox, claims, an_event()), FAILURE, NEWS)
+    settlements.bury(claimed(inbox, claims, an_event()), BURIAL)
     assert database.row("SELECT count(*) FROM payments") == (0,)
 
 
@@ -176,9 +177,8 @@ def test_an_event_can_be_buried_although_its_record_was_buried_before_it_was_tak
     inbox: Inbox, claims: Claims, settlements: Settlements, database: Database
 ) -> None:
     arrival = an_arrival(an_event())
-    refused = Unavailable("the ledger could not hold it", code="undecodable")
-    DeadLetters(database).bury([Corpse(record=arrival.record, failure=refused)], "dlq")  # type: ignore[arg-type]  # any failure
-    assert settlements.bury(claimed(inbox, claims, an_event()), FAILURE, NEWS) is not None
+    DeadLetters(database).bury([Corpse(record=arrival.record, burial=BURIAL)])
+    assert settlements.bury(claimed(inbox, claims, an_event()), BURIAL) is not None
 
 
 def test_nothing_but_the_claims_own_line_is_touched(

@@ -5,14 +5,16 @@ from payments.event import Kind, Provider
 from payments.failures import Unavailable
 from payments.ledger.claims import Claim, Claims
 from payments.ledger.database import Database
+from payments.ledger.dead_letters.burial import Burial
 from payments.ledger.inbox import Inbox, Wakeup
 from payments.ledger.settlements import Settlements
 from payments.ledger.state import State
 from payments.ledger.sweeps import Sweeps
-from tests.builders import NEWS, an_arrival, an_event
+from tests.builders import an_arrival, an_event
 
 STRIPE = Provider.STRIPE
 FAILURE = Unavailable("not now", code="http_503")
+BURIAL = Burial(reason="http_503", failure=FAILURE, replays=3)
 LIMIT = 100
 
 
@@ -122,7 +124,7 @@ def test_a_row_behind_an_unfinished_one_of_its_payment_is_not_sent(
     claim = take(claims, first)
     age(database)
     assert sweeps.lost(STRIPE, None, 2.0, LIMIT) == []
-    settlements.bury(claim, FAILURE, NEWS)
+    settlements.bury(claim, BURIAL)
     assert [each.inbox_id for each in sweeps.lost(STRIPE, None, 2.0, LIMIT)] == [second.inbox_id]
 
 

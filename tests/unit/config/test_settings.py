@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from sentry_sdk.utils import Dsn
 
 from config import settings
 from config.celery import celery_options
@@ -67,12 +68,18 @@ def sample(field: FieldInfo) -> str:
         return next(each for each in literals if each != field.default)
     if field.annotation is bool:
         return str(not field.default)
-    if isinstance(field.default, int | float):
+    name = names_of(field)[0]
+    if isinstance(field.default, int | float) and name not in VALUES:
         return str(field.default + 1)
-    return URLS.get(names_of(field)[0], "something")
+    return VALUES.get(name, "something")
 
 
-URLS = {"CELERY_BROKER_URL": "redis://elsewhere/0", "DATABASE_URL": "postgresql://elsewhere/ledger"}
+VALUES = {
+    "CELERY_BROKER_URL": "redis://elsewhere/0",
+    "DATABASE_URL": "postgresql://elsewhere/ledger",
+    "BRIDGE_POISON_SHARE": "0.5",
+    "DLQ_REPLAY_SCHEDULE": "*/5 * * * *",
+}
 NOT_ALONE = {"sasl_mechanism", "sasl_username", "sasl_password", "soft_time_limit_seconds", "time_limit_seconds"}
 SINGLE = [case for case in FIELDS if case[1] not in NOT_ALONE]
 
@@ -212,6 +219,35 @@ def test_two_calls_and_a_statement_must_fit_into_a_task(monkeypatch: pytest.Monk
             Settings()
     monkeypatch.setenv("DATABASE_STATEMENT_TIMEOUT_MS", "8000")
     with pytest.raises(SettingsError, match="DATABASE_STATEMENT_TIMEOUT_MS"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"https://{SECRET}@sentry.example/7",
+        f"https://{SECRET}:{SECRET}@o1.ingest.sentry.example/7",
+        f"http://{SECRET}@127.0.0.1:9000/sub/path/7",
+        SECRET,
+        f"redis://{SECRET}@sentry.example/7",
+        f"https://{SECRET}@/7",
+        "https://sentry.example/7",
+        f"https://{SECRET}@sentry.example",
+        f"https://{SECRET}@sentry.example/7/",
+        f"https://{SECRET}@sentry.example/{SECRET}",
+        f"https://{SECRET}@sentry.example:port/7",
+        f"https://{SECRET}@[::1/7",
+    ],
+)
+def test_a_dsn_is_refused_where_sentry_s_library_would_refuse_it(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    monkeypatch.setenv("SENTRY_DSN", dsn)
+    try:
+        Dsn(dsn)
+    except ValueError:
+        with pytest.raises(SettingsError, match="SENTRY_DSN must be") as refused:
+            Settings()
+        assert SECRET not in str(refused.value)
+    else:
         Settings()
 
 

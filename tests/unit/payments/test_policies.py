@@ -75,7 +75,13 @@ def below(kind: type[Failure]) -> Iterator[type[Failure]]:
 
 def test_nothing_permanent_is_tried_again_and_everything_else_is(ours: Policies) -> None:
     tried = {kind for kind in KINDS.values() if ours.answer("stripe", kind).retries}
-    assert tried == {kind for kind in KINDS.values() if not issubclass(kind, f.Permanent)} - {Failure}
+    given_up = {Failure, f.OutOfOrder}  # which has waited for its window already, and is replayed
+    assert tried == {kind for kind in KINDS.values() if not issubclass(kind, f.Permanent)} - given_up
+
+
+def test_nothing_permanent_is_replayed_by_itself_and_everything_else_is(ours: Policies) -> None:
+    replayed = {kind for kind in KINDS.values() if ours.answer("stripe", kind).automatic_replays}
+    assert replayed == {kind for kind in KINDS.values() if not issubclass(kind, f.Permanent)} - {Failure}
 
 
 def test_only_what_a_provider_or_the_ledger_refused_for_good_is_taken_back(ours: Policies) -> None:
@@ -250,6 +256,7 @@ def test_why_names_the_section_and_the_source_of_each_key() -> None:
         "burns_attempt": (False, "failures.postponed"),
         "compensate": (False, "failures.failure"),
         "ending": ("bury", "fallbacks"),
+        "replays": (3, "failures.transient"),
     }
     sources = {key: reason.source for key, reason in reasons.items()}
     assert sources == dict.fromkeys(reasons, "default") | {"jitter": "variable failures__postponed__jitter"}
@@ -311,7 +318,10 @@ WRONG: dict[str, tuple[object, str]] = {
     "failure__transient__retries": (1, "failure: no such section; did you mean failures?"),
     "xyz__a": (
         1,
-        "xyz: no such section; there are failures, providers, breakers, rate_limits, retry_budgets, fallbacks",
+        (
+            "xyz: no such section; there are failures, providers, breakers, rate_limits, retry_budgets, "
+            "replay_velocities, fallbacks"
+        ),
     ),
     "failures__rate_limitd__retries": (1, "failures.rate_limitd: no such failure; did you mean rate_limited?"),
     "failures__transient__retry": (1, "failures.transient.retry: no such key; did you mean retries?"),

@@ -1,0 +1,1 @@
+"""The verbs of dead letters: bury, send back, follow a breaker, edit, archive."""

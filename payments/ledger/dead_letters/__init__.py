@@ -1,0 +1,1 @@
+"""Dead letters: how they are buried, found, sent back, changed, counted and archived."""
