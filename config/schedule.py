@@ -1,8 +1,10 @@
 """When beat sends something: every so many seconds, or by a crontab."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from celery.schedules import ParseException, crontab, schedule
+if TYPE_CHECKING:
+    from celery.schedules import schedule
 
 _FIELDS = 5
 _LEAST_SECONDS = 1.0
@@ -10,11 +12,16 @@ _LEAST_SECONDS = 1.0
 
 def check_schedule(told: str) -> None:
     """Raise ValueError, which says what a schedule looks like, where `told` is none."""
-    parse_schedule(told)
+    if is_interval(told):
+        _seconds(told)
+    else:
+        parse_schedule(told)
 
 
-def parse_schedule(told: str) -> schedule:
+def parse_schedule(told: str) -> "schedule":
     """Return the schedule that `told` means: seconds, or five fields of a crontab in UTC. Raises ValueError."""
+    from celery.schedules import ParseException, crontab, schedule  # noqa: PLC0415 - most processes need no Celery
+
     fields = told.split()
     if len(fields) == 1:
         return schedule(timedelta(seconds=_seconds(told)))
@@ -34,9 +41,9 @@ def is_interval(told: str) -> bool:
 
 def next_after(told: str, last: datetime) -> datetime:
     """Return when the run after the one at `last` is due; `last` has a time zone."""
-    found = parse_schedule(told)
     if is_interval(told):
         return last + timedelta(seconds=_seconds(told))
+    found = parse_schedule(told)
     begun, remaining, _now = found.remaining_delta(last)
     due: datetime = begun + remaining
     return due

@@ -1,17 +1,16 @@
 """`payferry up` and `payferry demo`: everything on one machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from config.settings import load_settings
 from workers.cli.console import answer_console, error_console
-from workers.demo import Demo
 from workers.logs import configure_logs
-from workers.stack import Stack
-from workers.supervisor.output import ConsoleOutput, FolderOutput
-from workers.supervisor.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from workers.stack import Stack
 
 _DECLINES = 0.05  # of the demonstration's payments, as cards are
 
@@ -30,6 +29,10 @@ def up(
 
     Stops cleanly on Ctrl-C and SIGTERM, and leaves no process behind; a second signal hurries.
     """
+    from workers.stack import Stack  # noqa: PLC0415 - only these two verbs start servers
+    from workers.supervisor.output import ConsoleOutput  # noqa: PLC0415 - likewise
+    from workers.supervisor.stop_signals import StopSignals  # noqa: PLC0415 - likewise
+
     configure_logs(load_settings().log)
     instances = {"worker": workers, "bridge": bridges, "flower": int(flower)}
     output = ConsoleOutput(answer_console())
@@ -51,6 +54,11 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
 ) -> None:
     """Start everything, send made-up events through, and prove that nothing is missing. Exits 0 only then."""
+    from workers.demo import Demo  # noqa: PLC0415 - only these two verbs start servers
+    from workers.stack import Stack  # noqa: PLC0415 - likewise
+    from workers.supervisor.output import FolderOutput  # noqa: PLC0415 - likewise
+    from workers.supervisor.stop_signals import StopSignals  # noqa: PLC0415 - likewise
+
     configure_logs(load_settings().log)
     folder = logs or Path(".payferry-demo")
     with (
@@ -70,7 +78,7 @@ def demo(
     raise typer.Exit(0 if passed else 1)
 
 
-def _print_places(stack: Stack) -> None:
+def _print_places(stack: "Stack") -> None:
     console = answer_console()
     console.print("[bold green]Payferry is up.[/]")
     for name, place in stack.places.items():

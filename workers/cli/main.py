@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from config.settings import SettingsError
 from payments.failures import ConfigurationError, Failure
-from workers.cli import breakers, check, local, parse, payment, policies, produce, reconcile, serve, status
+from workers.cli import breakers, bridge, check, local, parse, payment, policies, produce, reconcile, serve, status
+from workers.cli.dlq.app import dlq
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
 
@@ -25,11 +26,12 @@ app.command()(status.status)
 app.command()(payment.payment)
 app.command()(policies.policies)
 app.add_typer(breakers.breakers, name="breakers")
+app.add_typer(dlq, name="dlq")
 app.command()(reconcile.reconcile)
 app.command()(check.check)
 app.command()(parse.parse)
 app.command()(serve.migrate)
-app.command()(serve.bridge)
+app.add_typer(bridge.bridge, name="bridge")
 app.command()(serve.relay)
 app.command()(serve.sandbox)
 app.command()(serve.flower)

@@ -87,14 +87,17 @@ def _plan(
         follow=queued.follow,
         behind=queued.behind,
         rate_per_second=rate,
-        seconds=round(seconds_of(going, rate, policies), 1),
+        seconds=round(seconds_of(going, rate, policies, superseded), 1),
     )
 
 
-def seconds_of(going: Mapping[str, int], rate: float | None, policies: Policies) -> float:
-    """Return about how long sending so many of each provider takes; the providers' lanes run side by side."""
+def seconds_of(going: Mapping[str, int], rate: float | None, policies: Policies, superseded: int = 0) -> float:
+    """Return about how long sending so many of each provider takes; the providers' lanes run side by side.
+
+    What is superseded is not sent, so it takes none of a job's own rate.
+    """
     if rate is not None:
-        return sum(going.values()) / rate
+        return max(0, sum(going.values()) - superseded) / rate
     return max((_lane_seconds(provider, count, policies) for provider, count in going.items()), default=0.0)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from payments.ledger.database import Database
 from payments.ledger.dead_letters.choice import Choice
+from payments.ledger.dead_letters.reading import read
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,17 +76,14 @@ class Search:
 
     def page(self, choice: Choice, limit: int, after: int | None = None) -> Page:
         """Return up to `limit` letters older than `after`."""
-        condition, parameters = choice.condition()
-        parameters |= {"limit": limit + 1, "after": after}
-        rows = self._database.rows(_PAGE.format(condition=condition), parameters)
+        told = {"limit": limit + 1, "after": after}
+        rows = read(self._database, _PAGE, choice, told, newest_first=True)
         letters = tuple(Brief(**dict(zip(Brief.__struct_fields__, row, strict=True))) for row in rows[:limit])
         return Page(letters=letters, after=letters[-1].id if len(rows) > limit else None)
 
     def count(self, choice: Choice) -> int:
         """Return how many letters there are."""
-        condition, parameters = choice.condition()
-        row = self._database.row(_COUNT.format(condition=condition), parameters)
-        assert row is not None
+        [row] = read(self._database, _COUNT, choice)
         return int(row[0])
 
     def record(self, letter_id: int) -> dict[str, Any] | None:
@@ -105,17 +103,12 @@ class Search:
 
     def groups(self, choice: Choice, limit: int) -> list[Group]:
         """Return the largest groups."""
-        condition, parameters = choice.condition()
-        rows = self._database.rows(_GROUPS.format(condition=condition), parameters | {"limit": limit})
-        return [_group(row) for row in rows]
+        return [_group(row) for row in read(self._database, _GROUPS, choice, {"limit": limit})]
 
     def whole(self, choice: Choice, size: int = 500) -> Iterator[str]:
         """Yield each letter as JSON with its whole payload, the oldest first, a few at a time."""
-        condition, parameters = choice.condition()
         last_id = 0
-        while rows := self._database.rows(
-            _WHOLE.format(condition=condition), parameters | {"after": last_id, "limit": size}
-        ):
+        while rows := read(self._database, _WHOLE, choice, {"after": last_id, "limit": size}):
             yield from (row[1] for row in rows)
             last_id = rows[-1][0]
 
@@ -160,32 +153,34 @@ SELECT at, who, what, why, before, after
  ORDER BY id
 """
 
+# The table is read once, into some groups for each fingerprint. The join is a LATERAL one with a limit, since only so it
+# stays a look-up of a few letters where look-ups are discouraged: see `read`.
 _GROUPS = """
 WITH counted AS (
-    SELECT fingerprint, state::TEXT AS state, count(*) AS number,
-           min(first_failed_at) AS first_failed_at, max(last_failed_at) AS last_failed_at, max(id) AS example_id,
-           array_agg(DISTINCT coalesce(provider, 'unknown')) AS providers
+    SELECT fingerprint, state, provider, count(*) AS number,
+           min(first_failed_at) AS first_failed_at, max(last_failed_at) AS last_failed_at, max(id) AS example_id
       FROM dead_letters AS letter
      WHERE {condition}
-     GROUP BY fingerprint, state
-), summed AS (
-    SELECT fingerprint, sum(number)::BIGINT AS number, jsonb_object_agg(state, number) AS states,
+     GROUP BY fingerprint, state, provider
+), largest AS (
+    SELECT fingerprint, sum(number)::BIGINT AS number, array_agg(DISTINCT coalesce(provider, 'unknown')) AS providers,
            min(first_failed_at) AS first_failed_at, max(last_failed_at) AS last_failed_at, max(example_id) AS example_id
       FROM counted
      GROUP BY fingerprint
      ORDER BY number DESC, fingerprint
      LIMIT %(limit)s
 )
-SELECT summed.fingerprint, summed.number, letter.failure_type, letter.category, letter.reason, letter.service,
-       letter.operation,
-       (SELECT array_agg(DISTINCT provider ORDER BY provider)
-          FROM counted
-         CROSS JOIN unnest(counted.providers) AS provider
-         WHERE counted.fingerprint = summed.fingerprint),
-       summed.states, summed.first_failed_at, summed.last_failed_at, summed.example_id, letter.message
-  FROM summed
-  JOIN dead_letters AS letter ON letter.id = summed.example_id
- ORDER BY summed.number DESC, summed.fingerprint
+SELECT largest.fingerprint, largest.number, example.failure_type, example.category, example.reason, example.service,
+       example.operation, largest.providers,
+       (SELECT jsonb_object_agg(each.state, each.number)
+          FROM (SELECT counted.state, sum(counted.number) AS number
+                  FROM counted
+                 WHERE counted.fingerprint = largest.fingerprint
+                 GROUP BY counted.state) AS each),
+       largest.first_failed_at, largest.last_failed_at, largest.example_id, example.message
+  FROM largest
+ CROSS JOIN LATERAL (SELECT * FROM dead_letters WHERE id = largest.example_id LIMIT 1) AS example
+ ORDER BY largest.number DESC, largest.fingerprint
 """
 
 _WHOLE = """

@@ -7,6 +7,7 @@ import msgspec
 
 from payments.ledger.database import Database
 from payments.ledger.dead_letters.choice import Choice
+from payments.ledger.dead_letters.reading import read
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +56,7 @@ class DeadLetterStatistics:
 
     def read(self, choice: Choice | None = None) -> Statistics:
         """Return the numbers of all letters, or of those that `choice` means."""
-        condition, parameters = (choice or Choice()).condition()
-        row = self._database.row(_STATISTICS.format(condition=condition), parameters)
-        assert row is not None
+        [row] = read(self._database, _STATISTICS, choice or Choice())
         return _statistics(row[0])
 
 
@@ -94,31 +93,29 @@ def _rates(seconds: int, came_in: int, went_out: int) -> Rates:
 _DEPTHS = ("by_state", "by_failure_type", "by_category", "by_reason", "by_service", "by_provider", "by_resolution")
 
 # The table is read once, into a few hundred groups; everything else is counted from those. A letter that an edit has
-# replaced is neither open nor resolved by a replay: its child counts. A replay that resolved is the last of its letter.
+# replaced is neither open nor resolved by a replay: its child counts, which also has its replays. A replay that resolved
+# is the last of its letter.
 _STATISTICS = """
 WITH counted AS (
-    SELECT state::TEXT AS state, coalesce(resolution, '') AS resolution, category, failure_type, reason, service,
-           coalesce(provider, 'unknown') AS provider, count(*) AS number,
+    SELECT state, resolution, category, failure_type, reason, service, provider, count(*) AS number,
            count(*) FILTER (WHERE criticality <> 'normal') AS critical,
-           min(first_failed_at) AS oldest_at, sum(replay_count) AS replays,
-           sum(extract(epoch FROM ended_at - first_failed_at)) AS took_seconds,
-           count(*) FILTER (WHERE replay_count > 0) AS replayed,
-           count(*) FILTER (WHERE created_at > now() - '1 minute'::INTERVAL) AS in_minute,
-           count(*) FILTER (WHERE created_at > now() - '1 hour'::INTERVAL) AS in_hour,
-           count(*) FILTER (WHERE ended_at > now() - '1 minute'::INTERVAL) AS out_minute,
-           count(*) FILTER (WHERE ended_at > now() - '1 hour'::INTERVAL) AS out_hour
+           min(first_failed_at) AS oldest_at, sum(ended_at - first_failed_at) AS took,
+           sum(replay_count) AS replays, count(*) FILTER (WHERE replay_count > 0) AS replayed,
+           count(*) FILTER (WHERE created_at > (SELECT now() - '1 minute'::INTERVAL)) AS in_minute,
+           count(*) FILTER (WHERE created_at > (SELECT now() - '1 hour'::INTERVAL)) AS in_hour,
+           count(*) FILTER (WHERE ended_at > (SELECT now() - '1 minute'::INTERVAL)) AS out_minute,
+           count(*) FILTER (WHERE ended_at > (SELECT now() - '1 hour'::INTERVAL)) AS out_hour
       FROM dead_letters AS letter
      WHERE {condition}
-     GROUP BY 1, 2, 3, 4, 5, 6, 7
+     GROUP BY state, resolution, category, failure_type, reason, service, provider
 ), opened AS (
     SELECT *
       FROM counted
      WHERE state IN ('pending', 'replaying', 'parked')
-), mended AS (
-    SELECT *
+), lived AS (
+    SELECT *, state = 'resolved' AS is_mended
       FROM counted
-     WHERE state = 'resolved'
-       AND resolution <> 'replaced'
+     WHERE resolution IS DISTINCT FROM 'replaced'
 )
 SELECT jsonb_build_object(
     'total', (SELECT coalesce(sum(number), 0) FROM counted),
@@ -133,7 +130,7 @@ SELECT jsonb_build_object(
                     FROM (SELECT reason, sum(number) AS number FROM opened GROUP BY 1) AS each),
     'by_service', (SELECT jsonb_object_agg(service, number)
                      FROM (SELECT service, sum(number) AS number FROM opened GROUP BY 1) AS each),
-    'by_provider', (SELECT jsonb_object_agg(provider, number)
+    'by_provider', (SELECT jsonb_object_agg(coalesce(provider, 'unknown'), number)
                       FROM (SELECT provider, sum(number) AS number FROM opened GROUP BY 1) AS each),
     'by_resolution', (SELECT jsonb_object_agg(resolution, number)
                         FROM (SELECT resolution, sum(number) AS number
@@ -141,13 +138,13 @@ SELECT jsonb_build_object(
     'critical', (SELECT coalesce(sum(critical), 0) FROM opened),
     'oldest_open_at', (SELECT min(oldest_at) FROM opened),
     'oldest_open_seconds', (SELECT extract(epoch FROM now() - min(oldest_at)) FROM opened),
-    'replays', (SELECT coalesce(sum(replays), 0) FROM counted),
-    'succeeded', (SELECT coalesce(sum(replayed), 0) FROM mended),
+    'replays', (SELECT coalesce(sum(replays), 0) FROM lived),
+    'succeeded', (SELECT coalesce(sum(replayed) FILTER (WHERE is_mended), 0) FROM lived),
     'failed', (SELECT coalesce(sum(replays), 0)
-                      - coalesce(sum(replayed) FILTER (WHERE state = 'resolved' AND resolution <> 'replaced'), 0)
+                      - coalesce(sum(replayed) FILTER (WHERE is_mended), 0)
                       - coalesce(sum(number) FILTER (WHERE state = 'replaying'), 0)
-                 FROM counted),
-    'mttr_seconds', (SELECT sum(took_seconds) / nullif(sum(number), 0) FROM mended),
+                 FROM lived),
+    'mttr_seconds', (SELECT extract(epoch FROM sum(took)) / nullif(sum(number), 0) FROM lived WHERE is_mended),
     'in_minute', (SELECT coalesce(sum(in_minute), 0) FROM counted),
     'in_hour', (SELECT coalesce(sum(in_hour), 0) FROM counted),
     'out_minute', (SELECT coalesce(sum(out_minute), 0) FROM counted),

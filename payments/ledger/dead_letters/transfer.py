@@ -1,5 +1,6 @@
 """Dead letters that come from a file: those that another ledger exported, or this one before."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -105,6 +106,8 @@ def read_line(line: bytes, topic: str) -> Exported:
         letter = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(_told(error)) from None
+    if hashlib.sha256(letter.payload).hexdigest() != letter.payload_sha256:
+        raise Unreadable("$.payload_sha256: it is not that of the payload, so the line was changed or is damaged")
     if letter.topic != topic:
         raise Unreadable(f"$.topic: it is of {letter.topic}, and KAFKA_TOPIC is {topic}")
     return letter
@@ -177,6 +180,12 @@ WITH told AS (
                  failure_type, category, reason, message, stack, service, operation, correlation_id, trace_id,
                  attempts, fingerprint, criticality, replays, replay_count, first_failed_at, last_failed_at,
                  next_replay_at, place)
+), unknown AS (
+    SELECT told.*
+      FROM told
+      LEFT JOIN inbox ON inbox.provider = told.provider AND inbox.event_id = told.event_id
+     WHERE inbox.id IS NULL
+        OR told.reason = 'contradicts_known_event'
 ), new AS (
     INSERT INTO dead_letters AS letter (
            origin, state, provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
@@ -187,12 +196,7 @@ WITH told AS (
            failure_type, category, reason, message, stack, service, operation, correlation_id, trace_id,
            attempts::JSONB, fingerprint, criticality, now(), replays::JSONB, replay_count, first_failed_at,
            last_failed_at, CASE WHEN state = 'pending' THEN greatest(next_replay_at, now()) END
-      FROM told
-     WHERE told.reason = 'contradicts_known_event'
-        OR NOT EXISTS (SELECT
-                         FROM inbox
-                        WHERE inbox.provider = told.provider
-                          AND inbox.event_id = told.event_id)
+      FROM unknown
      ORDER BY place
         ON CONFLICT (topic, partition, "offset", payload_sha256) WHERE origin IN ('intake', 'import') DO NOTHING
     RETURNING letter.id, dead_letter_brief(letter) AS brief

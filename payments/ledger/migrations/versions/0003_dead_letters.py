@@ -110,24 +110,16 @@ CREATE INDEX dead_letters_unalerted ON dead_letters (id) WHERE criticality <> 'n
 """
 
 SEARCH = """
--- What `--contains` looks through: the message and the first 64 KiB of the payload; narrow, uncompressed and with its
--- ASCII letters in lower case, so that reading all of it is quick.
+-- What `--contains` looks through: the message and the first 64 KiB of the payload, bytes as they are but for ASCII
+-- letters in lower case. Narrow and uncompressed, so that reading all of it is quick.
 CREATE TABLE dead_letter_texts (
     letter_id       BIGINT      PRIMARY KEY REFERENCES dead_letters ON DELETE CASCADE,
-    words           TEXT        STORAGE EXTERNAL NOT NULL
+    words           BYTEA       STORAGE EXTERNAL NOT NULL
 );
 
--- Any bytes as text, a character for each, so that bytes which are no UTF-8 can be looked through too. Text cannot hold
--- a NUL; where there is one, a space stands for it.
-CREATE FUNCTION searchable(told BYTEA) RETURNS TEXT LANGUAGE SQL IMMUTABLE PARALLEL SAFE AS $$
-    SELECT lower(convert_from(
-        CASE WHEN position('\\x00'::BYTEA IN told) = 0 THEN told
-             ELSE decode(replace(replace(encode(told, 'escape'), '\\\\', '\\134'), '\\000', ' '), 'escape')
-        END, 'LATIN1') COLLATE "C")
-$$;
-
-CREATE FUNCTION dead_letter_words(message TEXT, payload BYTEA) RETURNS TEXT LANGUAGE SQL IMMUTABLE PARALLEL SAFE AS $$
-    SELECT searchable(convert_to(message, 'UTF8') || '\\x0a'::BYTEA || substring(payload FOR 65536))
+CREATE FUNCTION dead_letter_words(message TEXT, payload BYTEA) RETURNS BYTEA LANGUAGE SQL STABLE AS $$
+    SELECT decode(lower(encode(
+        convert_to(message, 'UTF8') || '\\x0a'::BYTEA || substring(payload FOR 65536), 'escape') COLLATE "C"), 'escape')
 $$;
 
 INSERT INTO dead_letter_texts
@@ -412,7 +404,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION dead_letter_brief(dead_letters), told_setting(TEXT)")
     op.execute("DROP TABLE bridge_pauses, purged_records, dead_letter_archives, breaker_closings")
     op.execute("DROP TABLE replay_switch, replay_jobs, replay_paces, dead_letter_audit, dead_letter_texts")
-    op.execute("DROP FUNCTION dead_letter_words(TEXT, BYTEA), searchable(BYTEA), base64(BYTEA)")
+    op.execute("DROP FUNCTION dead_letter_words(TEXT, BYTEA), base64(BYTEA)")
     op.execute("DROP INDEX dead_letters_record, dead_letters_line, dead_letters_inbox")
     op.execute("UPDATE dead_letters SET inbox_id = NULL WHERE origin = 'intake'")
     op.execute(_COLUMNS_AWAY)

@@ -1,0 +1,1 @@
+"""`payferry dlq`: dead letters found, understood, mended, sent back, put away."""
