@@ -11,7 +11,8 @@ demo: $(STAMP) ## Start everything, send payments through with faults, prove tha
 
 test: $(STAMP) ## All tests that need no other server than the embedded ones
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 -m "not alone"
+	$(BIN)/pytest -m alone
 
 test-kafka: $(STAMP) ## The integration suite on a real Apache Kafka: three brokers, one of which is killed and comes back
 	PAYFERRY_REAL_KAFKA=1 $(BIN)/python -m tests.kafka_cluster --brokers 3 --kill-after 40 -- $(BIN)/pytest tests/integration

@@ -117,6 +117,13 @@ def group() -> str:
     return f"group-{uuid.uuid4().hex[:12]}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of real processes have the machine to themselves: they measure, or start as many as it bears."""
+    for item in items:
+        if "acceptance" in item.path.parts:
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skip that this run should not have is a failure, so that nothing stops being tested unnoticed."""

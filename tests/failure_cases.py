@@ -220,6 +220,7 @@ MADE_BY_US: dict[str, str] = {
     "circuit_open": "our own breaker",
     "budget_spent": "our own retry budget",
     "rule_broken": "our own rules (lifecycle)",
+    "out_of_order": "our own rules (lifecycle), after a wait in vain",
     "captured_other_amount": "our own comparison of an answer with what was asked for",
     "attempts_spent": "our own count",
     "compensation_failed": "our own saga",

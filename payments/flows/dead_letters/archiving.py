@@ -9,7 +9,7 @@ from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.archives import Archive, Archives
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.sweeps import Sweeps
-from payments.whole_file import write_whole
+from payments.whole_file import FOR_US, write_whole
 
 _BEAT = Actor("beat", "DLQ_RETENTION_DAYS")
 _SLOT = "archive"
@@ -56,7 +56,7 @@ def put_away(desk: ArchiveDesk, choice: Choice, older_than_seconds: float, actor
 def _keeper(folder: Path) -> Callable[[str, bytes], None]:
     def keep(name: str, content: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / name, content)
+        write_whole(folder / name, content, FOR_US)  # payloads are in it
 
     return keep
 

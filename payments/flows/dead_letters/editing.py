@@ -1,6 +1,7 @@
 """Mending the payload of a dead letter, and sending that back in its place."""
 
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -22,12 +23,12 @@ def with_values(payload: bytes, told: list[tuple[str, str]]) -> bytes:
     NotPossible.
     """
     try:
-        document = msgspec.json.decode(payload)
+        document = _DECODER.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotPossible(f"the payload is no JSON ({error}): edit it as text, without --set") from None
     for path, value in told:
         _put(document, path, _value(value))
-    return msgspec.json.encode(document)
+    return _ENCODER.encode(document)
 
 
 def edited_event(original: Original, payload: bytes, max_bytes: int) -> Event:
@@ -99,8 +100,12 @@ def _within(place: Any, name: str, path: str) -> Any:  # noqa: ANN401 - JSON of 
     raise NotPossible(f"{path}: there is no such place in the payload; beside it are {known}")
 
 
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)  # so that 12.00 stays what it is, and a long number whole
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
 def _value(told: str) -> Any:  # noqa: ANN401 - JSON of any form
     try:
-        return msgspec.json.decode(told)
+        return _DECODER.decode(told)
     except msgspec.DecodeError:
         return told

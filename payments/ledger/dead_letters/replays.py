@@ -55,6 +55,7 @@ class Replays:
         """Open one transaction in which letters are sent back."""
         with self._database.transaction() as connection:
             actor.act(connection, "replay")
+            connection.execute(_WALK)
             yield Turn(connection, actor)
 
     def due(self, at_most: int) -> dict[str, int]:
@@ -185,28 +186,37 @@ SELECT count(*)
    AND state = 'replaying'
 """
 
-# The payload is only needed of what never became an event.
+# After a wave of burials PostgreSQL has not counted yet, and would gather and sort all letters for each few hundred.
+_WALK = "SELECT set_config('enable_sort', 'off', TRUE), set_config('enable_bitmapscan', 'off', TRUE)"
+
+# Events and payments are looked up once it is clear which few letters may go, and payloads only of what never became an
+# event.
 _PICK = f"""
-SELECT letter.id, letter.inbox_id, coalesce(aliases.ordering_key, letter.ordering_key), inbox.event::TEXT,
-       letter.topic, letter.partition, letter."offset", letter.key, letter.headers::TEXT,
-       CASE WHEN letter.inbox_id IS NULL THEN letter.payload END,
+WITH picked AS MATERIALIZED (
+    SELECT letter.id, letter.inbox_id, letter.ordering_key, letter.topic, letter.partition, letter."offset", letter.key,
+           letter.headers, CASE WHEN letter.inbox_id IS NULL THEN letter.payload END AS payload
+      FROM dead_letters AS letter
+     WHERE {{condition}}
+       AND letter.provider IS NOT DISTINCT FROM %(lane)s
+       AND letter.id > %(after_id)s
+       AND NOT EXISTS (
+               SELECT
+                 FROM dead_letters AS earlier
+                WHERE earlier.ordering_key = letter.ordering_key
+                  AND earlier.state = 'pending'
+                  AND earlier.inbox_id < letter.inbox_id)
+     ORDER BY letter.id
+     LIMIT %(most)s
+       FOR UPDATE OF letter SKIP LOCKED
+)
+SELECT picked.id, picked.inbox_id, coalesce(aliases.ordering_key, picked.ordering_key), inbox.event::TEXT,
+       picked.topic, picked.partition, picked."offset", picked.key, picked.headers::TEXT, picked.payload,
        {PAYMENT_COLUMNS}
-  FROM dead_letters AS letter
-  LEFT JOIN inbox ON inbox.id = letter.inbox_id
-  LEFT JOIN aliases ON aliases.alias = letter.ordering_key
-  LEFT JOIN payments ON payments.ordering_key = coalesce(aliases.ordering_key, letter.ordering_key)
- WHERE {{condition}}
-   AND letter.provider IS NOT DISTINCT FROM %(lane)s
-   AND letter.id > %(after_id)s
-   AND NOT EXISTS (
-           SELECT
-             FROM dead_letters AS earlier
-            WHERE earlier.ordering_key = letter.ordering_key
-              AND earlier.state = 'pending'
-              AND earlier.inbox_id < letter.inbox_id)
- ORDER BY letter.id
- LIMIT %(most)s
-   FOR UPDATE OF letter SKIP LOCKED
+  FROM picked
+  LEFT JOIN inbox ON inbox.id = picked.inbox_id
+  LEFT JOIN aliases ON aliases.alias = picked.ordering_key
+  LEFT JOIN payments ON payments.ordering_key = coalesce(aliases.ordering_key, picked.ordering_key)
+ ORDER BY picked.id
 """  # noqa: S608 - put together from constants
 
 # How a line of a letter's history begins; who has sent it belongs to it.

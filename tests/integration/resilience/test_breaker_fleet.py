@@ -17,6 +17,8 @@ from payments.resilience.shared_breaker import EVENTS, key_of
 from tests.integration.resilience.breakers import POLICY
 from workers.embedded.valkey import Valkey
 
+pytestmark = pytest.mark.alone
+
 PROJECT = Path(__file__).parents[3]
 SIZE = 16
 BY_RATE = msgspec.structs.replace(POLICY, consecutive_failures=100_000, minimum_volume=20, open_seconds=60.0)

@@ -18,6 +18,8 @@ from payments.resilience.rate_limit import Bucket, Limit, RateLimits
 from tests.integration.resilience.at_time import DAY_US, AtTime, on_one_server, patient, say_nothing
 from workers.embedded.valkey import Valkey
 
+pytestmark = pytest.mark.alone
+
 PROCESSES = 8
 LIMIT = RatePolicy(calls_per_second=200.0, burst=50)  # a quarter of a second in which a busy machine does nothing
 

@@ -14,6 +14,8 @@ from payments.resilience.policy import BudgetPolicy
 from payments.resilience.retry_budget import BUCKETS, Budget, RetryBudgets, Window
 from tests.integration.resilience.at_time import DAY_US, AtTime, on_one_server, patient, say_nothing
 
+pytestmark = pytest.mark.alone
+
 POLICY = BudgetPolicy(share=0.2, floor_per_second=0.5, window_seconds=10.0)
 STEPS = st.lists(
     st.tuples(st.floats(0, 0.6), st.sampled_from([0, 1]), st.sampled_from(["call", "retry", "retry", "exchange"])),

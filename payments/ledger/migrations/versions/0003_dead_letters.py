@@ -21,6 +21,9 @@ OUTBOX = """
 ALTER TABLE outbox ADD COLUMN headers JSONB NOT NULL DEFAULT '[]';
 
 COMMENT ON COLUMN outbox.headers IS 'pairs of a name and base64';
+
+-- What is gone in a moment is not worth compressing.
+ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL, ALTER COLUMN headers SET STORAGE EXTERNAL;
 """
 
 LETTERS = """
@@ -130,7 +133,11 @@ SELECT id, dead_letter_words(message, payload)
 RECORD = """
 -- Base64 on one line.
 CREATE FUNCTION base64(told BYTEA) RETURNS TEXT LANGUAGE SQL IMMUTABLE AS $$
-    SELECT translate(encode(told, 'base64'), E'\\n', '')
+    SELECT replace(encode(told, 'base64'), E'\\n', '')
+$$;
+
+CREATE FUNCTION base64_of(told TEXT) RETURNS TEXT LANGUAGE SQL IMMUTABLE AS $$
+    SELECT replace(encode(convert_to(told, 'UTF8'), 'base64'), E'\\n', '')
 $$;
 
 -- The one form in which a dead letter is told: on the topic of dead letters, by `payferry dlq show --json`, in exports.
@@ -158,29 +165,20 @@ CREATE FUNCTION dead_letter_json(letter dead_letters) RETURNS JSONB LANGUAGE SQL
 $$;
 
 CREATE FUNCTION dead_letter_headers(letter dead_letters) RETURNS JSONB LANGUAGE SQL STABLE AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_array(name, base64(told)) ORDER BY place), '[]')
-      FROM (VALUES
-               (1, 'original_topic', convert_to(letter.topic, 'UTF8')),
-               (2, 'partition', convert_to(letter.partition::TEXT, 'UTF8')),
-               (3, 'offset', convert_to(letter."offset"::TEXT, 'UTF8')),
-               (4, 'key', letter.key),
-               (5, 'value', CASE WHEN length(letter.payload) <= 65536 THEN letter.payload END),
-               (6, 'error', convert_to(letter.reason || ': ' || letter.message, 'UTF8')),
-               (7, 'timestamp', convert_to(to_jsonb(letter.last_failed_at) #>> '{}', 'UTF8')),
-               (8, 'retry_count', convert_to(letter.replay_count::TEXT, 'UTF8')),
-               (9, 'dead_letter_id', convert_to(letter.id::TEXT, 'UTF8')),
-               (10, 'state', convert_to(letter.state::TEXT, 'UTF8')),
-               (11, 'category', convert_to(letter.category, 'UTF8')),
-               (12, 'failure_type', convert_to(letter.failure_type, 'UTF8')),
-               (13, 'reason', convert_to(letter.reason, 'UTF8')),
-               (14, 'provider', convert_to(letter.provider, 'UTF8')),
-               (15, 'event_id', convert_to(letter.event_id, 'UTF8')),
-               (16, 'payment', convert_to(letter.ordering_key, 'UTF8')),
-               (17, 'fingerprint', convert_to(letter.fingerprint, 'UTF8')),
-               (18, 'criticality', convert_to(letter.criticality, 'UTF8')),
-               (19, 'correlation_id', convert_to(letter.correlation_id, 'UTF8')),
-               (20, 'trace_id', convert_to(letter.trace_id, 'UTF8'))
-           ) AS header (place, name, told)
+    SELECT coalesce(jsonb_agg(jsonb_build_array(name, told)), '[]')
+      FROM unnest(
+               ARRAY['original_topic', 'partition', 'offset', 'key', 'value', 'error', 'timestamp', 'retry_count',
+                     'dead_letter_id', 'state', 'category', 'failure_type', 'reason', 'provider', 'event_id',
+                     'payment', 'fingerprint', 'criticality', 'correlation_id', 'trace_id'],
+               ARRAY[base64_of(letter.topic), base64_of(letter.partition::TEXT), base64_of(letter."offset"::TEXT),
+                     base64(letter.key), CASE WHEN length(letter.payload) <= 65536 THEN base64(letter.payload) END,
+                     base64_of(letter.reason || ': ' || letter.message),
+                     base64_of(to_jsonb(letter.last_failed_at) #>> '{}'), base64_of(letter.replay_count::TEXT),
+                     base64_of(letter.id::TEXT), base64_of(letter.state::TEXT), base64_of(letter.category),
+                     base64_of(letter.failure_type), base64_of(letter.reason), base64_of(letter.provider),
+                     base64_of(letter.event_id), base64_of(letter.ordering_key), base64_of(letter.fingerprint),
+                     base64_of(letter.criticality), base64_of(letter.correlation_id), base64_of(letter.trace_id)])
+        AS header (name, told)
      WHERE told IS NOT NULL
 $$;
 """
@@ -404,7 +402,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION dead_letter_brief(dead_letters), told_setting(TEXT)")
     op.execute("DROP TABLE bridge_pauses, purged_records, dead_letter_archives, breaker_closings")
     op.execute("DROP TABLE replay_switch, replay_jobs, replay_paces, dead_letter_audit, dead_letter_texts")
-    op.execute("DROP FUNCTION dead_letter_words(TEXT, BYTEA), base64(BYTEA)")
+    op.execute("DROP FUNCTION dead_letter_words(TEXT, BYTEA), base64(BYTEA), base64_of(TEXT)")
     op.execute("DROP INDEX dead_letters_record, dead_letters_line, dead_letters_inbox")
     op.execute("UPDATE dead_letters SET inbox_id = NULL WHERE origin = 'intake'")
     op.execute(_COLUMNS_AWAY)
@@ -413,7 +411,7 @@ def downgrade() -> None:
                    WHERE inbox_id IS NULL""")
     op.execute("ALTER TABLE dead_letters ADD CONSTRAINT dead_letters_inbox_id_key UNIQUE (inbox_id)")
     op.execute(_STORAGE_AGAIN)
-    op.execute("ALTER TABLE outbox DROP COLUMN headers")
+    op.execute("ALTER TABLE outbox DROP COLUMN headers, ALTER COLUMN payload SET STORAGE EXTENDED")
     op.execute("ALTER TABLE inbox DROP COLUMN correlation_id, DROP COLUMN trace_id, DROP COLUMN waiting_for")
 
 

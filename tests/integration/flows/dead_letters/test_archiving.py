@@ -70,6 +70,7 @@ def test_a_folder_gets_a_file_with_its_checksum_in_the_index(
     assert archive is not None
     assert archive.file is not None
     content = (tmp_path / "archive" / archive.file).read_bytes()
+    assert (tmp_path / "archive" / archive.file).stat().st_mode & 0o777 == 0o600
     assert len(lines(content)) == 3
     [entry] = [json.loads(line) for line in (tmp_path / "archive" / INDEX).read_text().splitlines()]
     assert (entry["file"], entry["sha256"]) == (archive.file, hashlib.sha256(content).hexdigest())

@@ -23,6 +23,8 @@ from tests.fake_gateway import FakeGateway
 from tests.integration.flows.conftest import BURIALS, MakeDesk
 from tests.integration.flows.dead_letters.letters import AT_ONCE, bury_many, letters, requested
 
+pytestmark = pytest.mark.alone
+
 PROGRAM = Path(__file__).with_name("replaying_process.py")
 ROOT = Path(__file__).parents[4]
 ROLES = ("beat", "beat", "replayer", "replayer", "replayer")

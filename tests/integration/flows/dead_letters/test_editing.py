@@ -173,6 +173,11 @@ def test_a_value_is_put_at_its_path(path: str, value: str, after: object) -> Non
     assert msgspec.json.decode(with_values(b'{"a": 1, "b": [{"c": "x"}]}', [(path, value)])) == after
 
 
+def test_what_is_not_named_stays_as_it_was_written() -> None:
+    before = b'{"amount":12.00,"id":12345678901234567890123,"share":0.1234567890123456789,"a":1}'
+    assert with_values(before, [("a", "2.50")]) == before.replace(b'"a":1', b'"a":2.50')
+
+
 @pytest.mark.parametrize(("path", "word"), [("x.y", "x"), ("b.7.c", "b.7"), ("a.z", "hold 'z'"), ("b.9", "b.9")])
 def test_a_path_that_leads_nowhere_is_named(path: str, word: str) -> None:
     with pytest.raises(NotPossible, match=word):

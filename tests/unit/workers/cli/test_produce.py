@@ -36,6 +36,7 @@ def test_wrong_use_is_named(
 def test_a_folder_is_no_file(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # so that a long path does not tear the line
     monkeypatch.setattr(sys, "argv", ["payferry", "produce", "--file", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         main()
