@@ -15,7 +15,7 @@ import msgspec
 
 from payments.event import Event, Kind
 from payments.payment import CAPTURED_STATUSES, Entry, Payment, Status, movement, opened_by
-from payments.saga import Step
+from payments.saga import Journal, Step
 
 
 class Apply(msgspec.Struct, frozen=True):
@@ -63,6 +63,14 @@ def decide(known: Payment | None, event: Event) -> Decision:
     if payment.currency != event.currency:
         return Broken("currency_mismatch", f"the payment is in {payment.currency}, the event in {event.currency}")
     return _RULES[event.kind](payment, event)
+
+
+def leaves_effect(payment: Payment | None, journal: Journal) -> bool:
+    """Return whether ending an event as superseded would forget what its saga has, or may have, done at the provider.
+
+    Not where the money is booked, by whoever told of it, or the payment was voided, and what was authorized with it.
+    """
+    return payment is not None and payment.status in _BEFORE_MONEY and journal.has_begun
 
 
 def completed(payment: Payment, amount_minor: int, capture_id: str | None = None) -> Apply:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from config.celery import PROCESS_TASK, REPLAY_JOB_TASK
+from config.celery import ARCHIVE_TASK, PROCESS_TASK, REPLAY_JOB_TASK
 from config.policies import told_policies
 from config.schedule import least_gap_seconds
 from config.settings import Settings
@@ -108,8 +108,8 @@ class Wiring:
             tell=self.tell,
         )
 
-    def archive_desk(self) -> ArchiveDesk:
-        """Return the tools for dead letters that are put away."""
+    def archive_desk(self, app: Any = None) -> ArchiveDesk:  # noqa: ANN401 - Celery is untyped
+        """Return the tools for dead letters that are put away; without an app, in stretches of whoever calls."""
         told = self.settings.dead_letters
         return ArchiveDesk(
             archives=Archives(self.database),
@@ -117,6 +117,7 @@ class Wiring:
             retention_seconds=told.retention_days * 86_400,
             folder=Path(told.archive_dir) if told.archive_dir else None,
             tell=self.tell,
+            go_on=lambda: call_task(app, ARCHIVE_TASK, 0.0, is_tick=False) if app is not None else None,
         )
 
     def intake(self, app: Any) -> Intake:  # noqa: ANN401 - Celery is untyped

@@ -38,10 +38,10 @@ def work(*, job_id: int) -> str | None:
 
 
 @shared_task(name=ARCHIVE_TASK)
-def archive() -> dict[str, Any] | None:
+def archive(*, is_tick: bool = True) -> dict[str, Any] | None:
     """Put ended dead letters that are old enough into the archive; None where there were none, or a server is away."""
     try:
-        archived = archive_ended(archive_desk())
+        archived = archive_ended(archive_desk(), is_tick=is_tick)
     except Transient as away:
         replay_desk().tell("replay_skipped", code=away.code)
         return None

@@ -36,7 +36,7 @@ class Desks:
     @cached_property
     def archives(self) -> ArchiveDesk:
         """For dead letters that are put away."""
-        return self._wiring.archive_desk()
+        return self._wiring.archive_desk(current_app)
 
 
 _desks: dict[int, Desks] = {}

@@ -27,7 +27,7 @@ from payments.flows.ending import (
 from payments.ledger.claims import Claim
 from payments.ledger.settlements import Booking, Decline
 from payments.ledger.state import State
-from payments.lifecycle import Act, Apply, Broken, Decision, NotYet, decide
+from payments.lifecycle import Act, Apply, Broken, Decision, NotYet, decide, leaves_effect
 from payments.saga import Journal, Line, Mark, Step
 
 
@@ -133,6 +133,12 @@ def _carry_out(desk: Desk, case: Case, decision: Decision) -> Case | Done:
             return _yield_turn(desk, case.claim, decision)
         case Broken():
             raise RuleBroken(decision.message, code=decision.code, operation="decide")
+        case _ if leaves_effect(case.claim.payment, case.journal):
+            raise RuleBroken(
+                "what was asked of the provider for it may stand, and its payment was told to have failed since",
+                code="overtaken_with_effect",
+                operation="decide",
+            )
         case _:
             return ended_as(desk.settlements.close(case.claim, State.SUPERSEDED), Superseded())
 

@@ -64,7 +64,7 @@ class Tally:
         event = self._event(record)
         buried_as = self._buried.get((record.partition, record.offset))
         if buried_as is not None:
-            self._counts[buried_as if buried_as in ENDED else "in_flight"] += 1
+            self._counts[buried_as if buried_as in {*ENDED, "duplicates"} else "in_flight"] += 1
         elif event is None:
             self._counts["lost" if committed else "in_flight"] += 1
         elif (event.provider, event.event_id) in self._seen:

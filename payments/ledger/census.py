@@ -36,7 +36,7 @@ class Census:
     def buried_records(self, topic: str) -> dict[tuple[int, int], str]:
         """Return, by partition and offset, every record of `topic` that was buried before it was an event.
 
-        `dead`, or the state of the event that a replay or an edit has made of it.
+        `dead`, the state of the event that a replay or an edit has made of it, or `duplicates`: it told a known one.
         """
         return {(row[0], row[1]): row[2] for row in self._database.rows(_BURIED_RECORDS, {"topic": topic})}
 
@@ -95,17 +95,21 @@ SELECT provider, event_id, state
   JOIN unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
 """
 
-# Those that are in the archive are told by what purging has left of them.
+# Those that are in the archive are told by what purging has left of them. What a replay found to be known already is
+# told by another record.
 _BURIED_RECORDS = """
-SELECT letter.partition, letter."offset", coalesce(inbox.state::TEXT, 'dead')
+SELECT letter.partition, letter."offset",
+       CASE WHEN letter.state = 'resolved' AND letter.inbox_id IS NULL THEN 'duplicates'
+            ELSE coalesce(inbox.state::TEXT, 'dead') END
   FROM dead_letters AS letter
   LEFT JOIN inbox ON inbox.id = letter.inbox_id
  WHERE letter.topic = %(topic)s
-   AND letter.origin IN ('intake', 'import')
+   AND letter.origin = 'intake'
  UNION ALL
-SELECT partition, "offset", state
-  FROM purged_records
- WHERE topic = %(topic)s
+SELECT purged.partition, purged."offset", coalesce(inbox.state::TEXT, 'dead')
+  FROM purged_records AS purged
+  LEFT JOIN inbox ON inbox.id = purged.inbox_id
+ WHERE purged.topic = %(topic)s
 """
 
 _UNBALANCED = """

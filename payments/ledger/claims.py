@@ -64,7 +64,7 @@ class Claims:
             yielding_seconds=row[4],
             put_off_seconds=row[5],
             waited_seconds=row[6],
-            saga=_SAGA.decode(row[7]),
+            saga=saga_lines(row[7]),
             payment=payment_of(row[2], row[8:]),
         )
 
@@ -150,6 +150,11 @@ def history(claim: Claim, failure: Failure) -> str:
         "correlation_id": failure.correlation_id,
     }
     return msgspec.json.encode(told).decode()
+
+
+def saga_lines(told: str) -> tuple[Line, ...]:
+    """Return the lines of a row's saga."""
+    return _SAGA.decode(told)
 
 
 def saga_json(lines: Sequence[Line]) -> str:

@@ -144,6 +144,19 @@ def _named() -> Iterator[None]:
         raise failure from (error if isinstance(failure, Transient) else None)
 
 
+@contextmanager
+def refused_whole(connection: Connection) -> Iterator[None]:
+    """Undo all of the block, and nothing before it, where PostgreSQL cannot hold its values; then raise DataRefused."""
+    try:
+        with connection.transaction():  # inside another one, a savepoint
+            yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        failure = failure_of_postgresql(error)
+    else:
+        return
+    raise failure  # out here, so that the error, which quotes the row, is not chained to it
+
+
 def columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
     """Return the rows turned by 90 degrees, as `unnest` wants them: a list for each name."""
     turned = zip(*rows, strict=True) if rows else ((),) * len(names)

@@ -116,12 +116,7 @@ RETURNING id, wakeup, provider, CASE WHEN state = 'received' THEN ordering_key E
 """
 
 _KNOWN = """
-SELECT coalesce((SELECT letter.event
-                   FROM dead_letters AS letter
-                  WHERE letter.inbox_id = inbox.id
-                    AND letter.replaced_by IS NOT NULL
-                  ORDER BY letter.id
-                  LIMIT 1), event)::TEXT
+SELECT coalesce(first_event, event)::TEXT
   FROM inbox
   JOIN unnest(%(provider)b::TEXT[], %(event_id)b::TEXT[]) AS asked (provider, event_id) USING (provider, event_id)
 """

@@ -235,6 +235,8 @@ _BURIED = """buried AS (
            criticality = excluded.criticality,
            alerted_at = CASE WHEN letter.criticality = excluded.criticality THEN letter.alerted_at END,
            state = CASE WHEN letter.replay_count < %(replays)s THEN 'pending' ELSE 'parked' END::dead_letter_state,
+           resolution = NULL,
+           ended_at = NULL,
            last_failed_at = now(),
            next_replay_at = CASE WHEN letter.replay_count < %(replays)s THEN now() + make_interval(secs => least(
                %(base_seconds)s * %(factor)s ^ letter.replay_count, %(cap_seconds)s)) END,
@@ -248,13 +250,14 @@ _RESOLVED = """resolved AS (
     UPDATE dead_letters
        SET state = 'resolved',
            resolution = %(state)s,
+           next_replay_at = NULL,
            ended_at = now(),
            replays = replays || jsonb_build_array(jsonb_build_object(
                'replay', replay_count, 'mark', 'resolved', 'ending', %(state)s::TEXT, 'at', now()))
       FROM mine
      WHERE dead_letters.inbox_id = mine.id
        AND dead_letters.replaced_by IS NULL
-       AND dead_letters.state = 'replaying'
+       AND dead_letters.state <> 'resolved'
 )"""
 
 _BOOK = f"""

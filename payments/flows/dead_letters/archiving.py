@@ -1,10 +1,13 @@
 """Putting away dead letters that ended long ago."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from payments.failures import QueueAway
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.archives import Archive, Archives
 from payments.ledger.dead_letters.choice import Choice
@@ -27,18 +30,29 @@ class ArchiveDesk(msgspec.Struct, frozen=True, kw_only=True):
     retention_seconds: float
     folder: Path | None
     tell: Callable[..., None]
+    go_on: Callable[[], None] = lambda: None
+    """Queues another stretch of work, where one was not enough."""
+    seconds: float = 4.0
+    """How long one stretch may take: a task is told to end after some more."""
+    clock: Callable[[], float] = time.monotonic
 
 
-def archive_ended(desk: ArchiveDesk) -> Archive | None:
+def archive_ended(desk: ArchiveDesk, *, is_tick: bool = True) -> Archive | None:
     """Put away what ended longer ago than it is to be kept; return the last archive, None where nothing was to do.
 
-    A tick that another worker has taken does nothing. Raises DatabaseAway, OSError.
+    A tick that another worker has taken does nothing. What does not fit into the time is queued. Raises DatabaseAway,
+    OSError.
     """
-    if not desk.sweeps.take_slot(_SLOT, _GAP_SECONDS):
+    if is_tick and not desk.sweeps.take_slot(_SLOT, _GAP_SECONDS):
         return None
+    until = desk.clock() + desk.seconds
     archive = last = None
     while (archive := put_away(desk, Choice(), desk.retention_seconds, _BEAT)) is not None:
         last = archive
+        if desk.clock() >= until:
+            with suppress(QueueAway):  # the next tick goes on
+                desk.go_on()
+            break
     return last
 
 

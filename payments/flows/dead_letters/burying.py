@@ -35,7 +35,7 @@ def criticality_of(policy: BurialPolicy, event: Event, journal: Journal, failure
     """Return why a person must hear of it at once, the gravest reason where there are several; otherwise `normal`."""
     if isinstance(failure, CompensationFailed):
         return "compensation_failed"
-    if to_take_back(journal.log) is Step.CAPTURE:
+    if to_take_back(journal.log) is Step.CAPTURE or failure.code == "overtaken_with_effect":
         return "effect_without_record"
     if policy.critical_amount and _whole_units(event) > policy.critical_amount:
         return "amount_over_limit"

@@ -36,12 +36,12 @@ def _is_closing(event: BreakerEvent) -> bool:
 
 def _follow(desk: ReplayDesk, event: BreakerEvent) -> bool:
     """Let waiting payments come back and make a job of dead ones, in one transaction with the note that it is done."""
-    provider = event.name
+    provider, is_paused = event.name, desk.switch.is_paused
     with desk.database.transaction() as connection:
         if not follow_closing(connection, provider, event.generation):
             return False
         released = release_waiting(connection, provider, desk.policies.velocity(provider).per_second)
-        job = None if desk.switch.is_paused else desk.jobs.make_within(connection, _behind(provider), BREAKER)
+        job = None if is_paused else desk.jobs.make_within(connection, _behind(provider), BREAKER)
     desk.tell("breaker_drained", breaker=provider, released=released, buried=job.total if job else 0)
     _start(desk, job)
     return True

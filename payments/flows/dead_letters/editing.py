@@ -63,8 +63,16 @@ def check_edit(original: Original, event: Event) -> None:
             f"the edit names the event {event.provider} {event.event_id}; it must stay {before.provider} "
             f"{before.event_id}, since that is what the provider's answers and the ledger go by"
         )
-    if original.has_begun and event.payment_id != before.payment_id:
-        raise NotPossible("something was done at the provider for this payment already, so its id must stay")
+    changed = [name for name in _ASKED_FOR if getattr(event, name) != getattr(before, name)]
+    if original.has_begun and changed:
+        raise NotPossible(
+            f"something was asked of the provider for this event already, so its {' and '.join(changed)} must stay; "
+            "`payferry payment` shows what was done"
+        )
+
+
+_ASKED_FOR = ("kind", "payment_id", "ordering_key", "amount_minor", "currency")
+"""What a provider was asked for in the name of an event: our keys, and the books, go by it."""
 
 
 def edit(changes: Changes, wakeups: Wakeups, original: Original, payload: bytes, event: Event, actor: Actor) -> Edited:

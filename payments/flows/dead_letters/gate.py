@@ -6,9 +6,10 @@ import msgspec
 
 from payments.event import Provider
 from payments.ledger.dead_letters.replays import Candidate, Turn
-from payments.lifecycle import Superseded, decide
+from payments.lifecycle import Superseded, decide, leaves_effect
 from payments.resilience.breaker_state import State
 from payments.resilience.switchboard import Switchboard
+from payments.saga import Journal
 
 _MANY = 1_000_000_000
 
@@ -59,4 +60,6 @@ def sort_out(candidates: list[Candidate]) -> Sorted:
 def is_superseded(candidate: Candidate) -> bool:
     """Return whether what its event tells has taken effect already, or no longer can."""
     event = candidate.event
-    return event is not None and isinstance(decide(candidate.payment, event), Superseded)
+    if event is None or not isinstance(decide(candidate.payment, event), Superseded):
+        return False
+    return not leaves_effect(candidate.payment, Journal(candidate.saga))  # a worker is to see to that

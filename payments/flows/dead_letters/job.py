@@ -70,8 +70,9 @@ def _work(desk: ReplayDesk, job: Job) -> str:
             walk = Walk(lanes=deque(left), cursors={})
         walk.rest()
         has_moved = _stroke(desk, job, walk, until)
-        if desk.clock() >= until or walk.wait_seconds > _LONGEST_PAUSE_SECONDS:
-            return _pass_on(desk, job, walk)
+        must_pause = not has_moved and walk.wait_seconds > _LONGEST_PAUSE_SECONDS
+        if must_pause or desk.clock() >= until:
+            return _pass_on(desk, job, walk, 0.0 if has_moved else walk.wait_seconds)
         if not has_moved and walk.lanes:
             desk.sleep(walk.wait_seconds)
 
@@ -121,9 +122,9 @@ def _end(desk: ReplayDesk, job: Job, held: int) -> str:
     return "done"
 
 
-def _pass_on(desk: ReplayDesk, job: Job, walk: Walk) -> str:
-    if not desk.jobs.lay_down(job, wait_seconds=walk.wait_seconds, waits_for=walk.waits_for):
+def _pass_on(desk: ReplayDesk, job: Job, walk: Walk, wait_seconds: float) -> str:
+    if not desk.jobs.lay_down(job, wait_seconds=wait_seconds, waits_for=walk.waits_for):
         return "not ours"
     with suppress(QueueAway):  # the sweep finds a job that nobody works on
-        desk.start_job(job.id, walk.wait_seconds)
+        desk.start_job(job.id, wait_seconds)
     return "passed on"

@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from payments.event import Event
-from payments.failures import Failure, QueueAway, Undecodable
+from payments.failures import DataRefused, Failure, QueueAway, Undecodable
 from payments.flows.dead_letters.desk import ReplayDesk
 from payments.flows.dead_letters.gate import Gate, gate_of, most_through, sort_out
 from payments.flows.intake import CONTRADICTION, decode_record, gist
@@ -50,10 +50,12 @@ def replay_due(desk: ReplayDesk, *, is_tick: bool, actor: Actor = BEAT) -> Repla
         return None
     if desk.switch.is_paused:
         return None
-    shares = fair_shares(desk.replays.due(policy.batch_size), policy.batch_size)
+    waiting = desk.replays.due(policy.batch_size)
+    gates = {provider: gate_of(desk.switchboard, provider) for provider in waiting}
+    open_to = {provider: number for provider, number in waiting.items() if gates[provider] is not Gate.SHUT}
     replayed = Replayed()
-    for provider, share in shares.items():
-        replayed += _replay_lane(desk, provider, share, actor)
+    for provider, share in fair_shares(open_to, policy.batch_size).items():
+        replayed += _replay_lane(desk, provider, share, gates[provider], actor)
     if replayed.total:
         desk.tell("dead_letters_replayed", by=actor.who, **msgspec.structs.asdict(replayed))
     return replayed
@@ -69,11 +71,10 @@ def fair_shares(waiting: Mapping[str, int], most: int) -> dict[str, int]:
     return shares
 
 
-def _replay_lane(desk: ReplayDesk, provider: str, most: int, actor: Actor) -> Replayed:
+def _replay_lane(desk: ReplayDesk, provider: str, most: int, gate: Gate, actor: Actor) -> Replayed:
     """Send back up to `most` due letters of one provider, in rounds: the events of a payment follow each other."""
-    gate = gate_of(desk.switchboard, provider)
     replayed = Replayed()
-    while gate is not Gate.SHUT and replayed.total < most:
+    while replayed.total < most:
         with desk.replays.turn(actor) as turn:
             work = Round(desk, turn, provider, None)
             found = work.run(Selection(choice=DUE), gate, most - replayed.total)
@@ -155,11 +156,23 @@ class Round:
         told_again = [letter_id for letter_id, event in told.items() if gist(known[letter_id]) == gist(event)]
         refused |= dict.fromkeys(told.keys() - set(told_again), CONTRADICTION)
         new = _first_of_each([(each, event) for each, event in events if each.letter_id not in known])
-        if new:
-            self._wakeups += self._turn.take_in(new, self._job_id)
+        refused |= self._take_in(new)
         superseded = self._turn.resolve_known(told_again, self._job_id) if told_again else 0
         in_vain = self._turn.refuse(refused, self._job_id) if refused else 0
-        return Replayed(sent=len(new), superseded=superseded, refused=in_vain)
+        sent = sum(each.letter_id not in refused for each, _ in new)
+        return Replayed(sent=sent, superseded=superseded, refused=in_vain)
+
+    def _take_in(self, letters: Sequence[tuple[Candidate, Event]]) -> dict[int, Failure]:
+        """Store the events; where the ledger refuses them one by one, and return those that it cannot hold."""
+        if not letters:
+            return {}
+        try:
+            self._wakeups += self._turn.take_in(letters, self._job_id)
+        except DataRefused as failure:
+            if len(letters) == 1:
+                return {letters[0][0].letter_id: failure}
+            return {letter_id: why for each in letters for letter_id, why in self._take_in([each]).items()}
+        return {}
 
     def _decoded(self, candidates: Sequence[Candidate]) -> tuple[list[tuple[Candidate, Event]], dict[int, Failure]]:
         events: list[tuple[Candidate, Event]] = []

@@ -14,9 +14,9 @@ def tend(desk: ReplayDesk) -> None:
     """Raise alarms, follow closings, wake stranded jobs. Raises DatabaseAway."""
     _raise_alarms(desk)
     with suppress(QueueAway):  # looked at again in a second
-        follow_closings(desk)
         for job_id in desk.jobs.stranded(_STRANDED_SECONDS):
             desk.start_job(job_id, 0.0)
+        follow_closings(desk)
 
 
 def _raise_alarms(desk: ReplayDesk) -> None:

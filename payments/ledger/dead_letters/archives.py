@@ -43,10 +43,11 @@ class Archives:
     ) -> Archive | None:
         """Archive and purge up to `limit` of the ended letters that `choice` means, or return None where there is none.
 
+        They are fewer where they are large: what one archive holds has to pass through memory.
         One transaction: a letter is in the tables until its archive is durable. Without `keep`, the database keeps it.
         """
         condition, parameters = choice.condition()
-        parameters |= {"ended_seconds": older_than_seconds, "limit": limit}
+        parameters |= {"ended_seconds": older_than_seconds, "limit": limit, "most_bytes": _MOST_BYTES}
         with self._database.transaction() as connection:
             rows = connection.execute(_ENDED.format(condition=condition), parameters).fetchall()
             if not rows:
@@ -93,6 +94,10 @@ def _entry(rows: Sequence[Sequence[Any]], keep: Keep | None) -> dict[str, Any]:
     return entry
 
 
+_MOST_BYTES = 8_388_608
+"""Of payloads in one archive; a single letter may be more."""
+
+
 def _archive(row: Sequence[Any]) -> Archive:
     return Archive(**dict(zip(Archive.__struct_fields__, row, strict=True)))
 
@@ -106,16 +111,26 @@ _MEANT = """
 
 # The whole payload, however large, and who did what: the archive is all that will be left.
 _ENDED = f"""
+WITH ended AS MATERIALIZED (
+    SELECT letter.id, length(letter.payload) AS bytes
+    {_MEANT}
+     ORDER BY letter.id
+     LIMIT %(limit)s
+       FOR UPDATE OF letter SKIP LOCKED
+), bearable AS (
+    SELECT id
+      FROM (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before FROM ended) AS summed
+     WHERE bytes_before < %(most_bytes)s
+)
 SELECT letter.id, letter.ended_at,
        (dead_letter_json(letter) || jsonb_build_object(
            'payload', base64(letter.payload),
            'audit', (SELECT coalesce(jsonb_agg(to_jsonb(entry) - 'letter_id' ORDER BY entry.id), '[]')
                        FROM dead_letter_audit AS entry
                       WHERE entry.letter_id = letter.id)))::TEXT
-{_MEANT}
+  FROM bearable
+  JOIN dead_letters AS letter USING (id)
  ORDER BY letter.id
- LIMIT %(limit)s
-   FOR UPDATE OF letter SKIP LOCKED
 """  # noqa: S608 - put together from constants
 
 _COUNT = f"""
@@ -133,11 +148,10 @@ WITH forgotten AS (
      WHERE id = ANY (%(ids)s::BIGINT[])
     RETURNING id, state, origin, inbox_id, topic, partition, "offset"
 ), told AS (
-    INSERT INTO purged_records (topic, partition, "offset", state)
-    SELECT gone.topic, gone.partition, gone."offset", coalesce(inbox.state::TEXT, 'dead')
+    INSERT INTO purged_records (topic, partition, "offset", inbox_id)
+    SELECT topic, partition, "offset", inbox_id
       FROM gone
-      LEFT JOIN inbox ON inbox.id = gone.inbox_id
-     WHERE gone.origin IN ('intake', 'import')
+     WHERE origin = 'intake'
         ON CONFLICT (topic, partition, "offset") DO NOTHING
 )
 INSERT INTO dead_letter_audit (letter_id, who, what, why, before)

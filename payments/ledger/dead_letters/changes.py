@@ -8,10 +8,12 @@ import msgspec
 from payments.event import Event, decode, encode
 from payments.failures import ConfigurationError
 from payments.ledger import aliases
+from payments.ledger.claims import saga_lines
 from payments.ledger.database import Connection, Database
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.inbox import Wakeup, wakeup
+from payments.saga import Journal
 
 
 class NotPossible(ConfigurationError):
@@ -31,7 +33,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     event: Event | None
     has_begun: bool
-    """Whether something was asked of a provider for it."""
+    """Whether anything that was asked of a provider for it stands there, or may."""
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -111,6 +113,7 @@ def _original(row: Any) -> Original:  # noqa: ANN401 - a row
     told = dict(zip(Original.__struct_fields__, row, strict=True))
     told |= {"headers": _HEADERS.decode(told["headers"]), "payload": bytes(told["payload"])}
     told["event"] = decode(told["event"]) if told["event"] else None
+    told["has_begun"] = Journal(saga_lines(told["has_begun"])).has_begun
     return Original(**told)
 
 
@@ -150,12 +153,13 @@ UPDATE dead_letters AS letter
          WHERE {condition}
            AND letter.state = 'discarded') AS was
  WHERE letter.id = was.id
+   AND letter.state = 'discarded'
 """
 
 _ORIGINAL = """
 SELECT letter.id, letter.state::TEXT, letter.inbox_id, letter.topic, letter.partition, letter."offset",
        letter.headers::TEXT, letter.payload, coalesce(inbox.event, letter.event)::TEXT,
-       coalesce(inbox.saga <> '[]', FALSE)
+       coalesce(inbox.saga, '[]')::TEXT
   FROM dead_letters AS letter
   LEFT JOIN inbox ON inbox.id = letter.inbox_id
  WHERE letter.id = %(id)s
@@ -164,7 +168,8 @@ SELECT letter.id, letter.state::TEXT, letter.inbox_id, letter.topic, letter.part
 # The event is worked on as edited, from its first attempt; what Kafka delivered stays in the row beside it.
 _SAME_ROW = """
 UPDATE inbox
-   SET event = %(event)s::JSONB,
+   SET first_event = coalesce(first_event, event),
+       event = %(event)s::JSONB,
        kind = %(kind)s,
        ordering_key = coalesce(
            (SELECT aliases.ordering_key FROM aliases WHERE alias = %(ordering_key)s), %(ordering_key)s),

@@ -73,7 +73,8 @@ class ReplayJobs:
     def make_within(
         self, connection: Connection, choice: Choice, actor: Actor, rate_per_second: float | None = None
     ) -> Job | None:
-        """Make it with the transaction of `connection`."""
+        """Make it with the transaction of `connection`. What grows older meanwhile is not part of the decision."""
+        choice = _as_of_now(connection, choice)
         condition, parameters = choice.condition()
         told = {"who": actor.who, "why": actor.why, "rate": rate_per_second}
         told["chosen"] = msgspec.json.encode(choice).decode()
@@ -118,6 +119,19 @@ class ReplayJobs:
     def stranded(self, grace_seconds: float) -> list[int]:
         """Return running jobs that nobody has worked on for `grace_seconds` beyond what they were given."""
         return [row[0] for row in self._database.rows(_STRANDED, {"grace_seconds": grace_seconds})]
+
+
+def _as_of_now(connection: Connection, choice: Choice) -> Choice:
+    """Return the choice with a moment in the place of an age."""
+    if choice.older_than_seconds is None:
+        return choice
+    row = connection.execute(_AGO, {"seconds": choice.older_than_seconds}).fetchone()
+    assert row is not None
+    until = row[0] if choice.until is None else min(choice.until, row[0])
+    return msgspec.structs.replace(choice, older_than_seconds=None, until=until)
+
+
+_AGO = "SELECT now() - make_interval(secs => %(seconds)s)"
 
 
 def _job(row: Sequence[Any]) -> Job:

@@ -8,8 +8,10 @@ import msgspec
 
 from payments.event import decode
 from payments.ledger.books import PAYMENT_COLUMNS, payment_of
+from payments.ledger.claims import saga_lines
 from payments.ledger.database import Database
 from payments.ledger.dead_letters.choice import Choice
+from payments.ledger.dead_letters.reading import read
 from payments.ledger.dead_letters.replays import Candidate
 
 AGES = ("under a minute", "under an hour", "under a day", "older")
@@ -66,11 +68,10 @@ class Plans:
 
     def candidates(self, choice: Choice, most: int, size: int = 500) -> Iterator[list[Candidate]]:
         """Yield the oldest `most` letters that have an event, each with its payment as it is booked now."""
-        condition, parameters = choice.condition()
         after_id = 0
         while most > 0:
-            told = parameters | {"after_id": after_id, "most": min(size, most)}
-            rows = self._database.rows(_CANDIDATES.format(condition=condition), told)
+            told = {"after_id": after_id, "most": min(size, most)}
+            rows = read(self._database, _CANDIDATES, choice, told, in_order=True)
             if not rows:
                 return
             yield [_candidate(row) for row in rows]
@@ -86,13 +87,14 @@ def _summed(rows: Sequence[Sequence[Any]], column: int) -> dict[Any, int]:
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    letter_id, inbox_id, ordering_key, event = row[:4]
+    letter_id, inbox_id, ordering_key, event, saga = row[:5]
     return Candidate(
         letter_id=letter_id,
         inbox_id=inbox_id,
         event=msgspec.structs.replace(decode(event), ordering_key=ordering_key),
-        payment=payment_of(ordering_key, row[4:]),
+        payment=payment_of(ordering_key, row[5:]),
         record=None,
+        saga=saga_lines(saga) if saga else (),
     )
 
 
@@ -129,7 +131,7 @@ SELECT count(*) FILTER (WHERE NOT is_behind), count(*) FILTER (WHERE is_behind)
 
 _CANDIDATES = f"""
 SELECT letter.id, letter.inbox_id, coalesce(aliases.ordering_key, letter.ordering_key), inbox.event::TEXT,
-       {PAYMENT_COLUMNS}
+       nullif(inbox.saga, '[]')::TEXT, {PAYMENT_COLUMNS}
   FROM dead_letters AS letter
   JOIN inbox ON inbox.id = letter.inbox_id
   LEFT JOIN aliases ON aliases.alias = letter.ordering_key

@@ -15,23 +15,23 @@ def read(
     choice: Choice,
     told: Mapping[str, Any] | None = None,
     *,
-    newest_first: bool = False,
+    in_order: bool = False,
 ) -> list[TupleRow]:
     """Return the rows of `statement` with the choice's condition in the place of `{condition}`.
 
-    `newest_first` is for statements that want a few letters in the order of their numbers. Nothing is prepared: the plan
-    kept for a statement would not know how frequent the reason is that is asked for.
+    `in_order` is for statements that want a few letters in the order of their numbers. Nothing is prepared: a plan that
+    is kept for a statement does not know how frequent the reason is that is asked for.
     """
     condition, parameters = choice.condition()
     with database.transaction() as connection:
-        for name in _discouraged(choice, newest_first=newest_first):
+        for name in _discouraged(choice, in_order=in_order):
             connection.execute(f"SET LOCAL {name} = off")
         return connection.execute(
             statement.format(condition=condition), parameters | dict(told or {}), prepare=False
         ).fetchall()
 
 
-def _discouraged(choice: Choice, *, newest_first: bool) -> Iterator[str]:
+def _discouraged(choice: Choice, *, in_order: bool) -> Iterator[str]:
     """Yield what PostgreSQL is not to do, although it may think it clever.
 
     After a wave of burials it has not counted yet, and takes every filter for a rare one: it would look up each letter's
@@ -42,5 +42,5 @@ def _discouraged(choice: Choice, *, newest_first: bool) -> Iterator[str]:
         return
     if choice.contains is not None:
         yield "enable_nestloop"
-    if newest_first:
+    if in_order:
         yield from ("enable_sort", "enable_hashjoin")

@@ -11,11 +11,13 @@ from payments.event import Event, decode, encode
 from payments.failures import Failure
 from payments.ledger import aliases
 from payments.ledger.books import PAYMENT_COLUMNS, payment_of
-from payments.ledger.database import Connection, Database, columns
+from payments.ledger.claims import saga_lines
+from payments.ledger.database import Connection, Database, columns, refused_whole
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import NO_PROVIDER, Choice
 from payments.ledger.inbox import Wakeup, wakeup
 from payments.payment import Payment
+from payments.saga import Line
 
 DUE = Choice(states=("pending",))
 
@@ -28,6 +30,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     event: Event | None
     payment: Payment | None
     record: Record | None
+    saga: tuple[Line, ...] = ()
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +106,14 @@ class Turn:
         return self.connection.execute(_SUPERSEDE, told).rowcount
 
     def take_in(self, letters: Sequence[tuple[Candidate, Event]], job_id: int | None) -> list[Wakeup]:
-        """Store events that can be read now, and that `known` does not; return wake-ups for those that need work."""
+        """Store events that can be read now, and that `known` does not; return wake-ups for those that need work.
+
+        Raises DataRefused where the ledger cannot hold one of them, and then none is stored.
+        """
+        with refused_whole(self.connection):
+            return self._take_in(letters, job_id)
+
+    def _take_in(self, letters: Sequence[tuple[Candidate, Event]], job_id: int | None) -> list[Wakeup]:
         if told := [alias for _, event in letters for alias in aliases.told_by(event)]:
             aliases.learn(self.connection, told)
         rows = [(each.letter_id, *_event_columns(event)) for each, event in letters]
@@ -129,7 +139,7 @@ class Turn:
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    letter_id, inbox_id, ordering_key, event, topic, partition, offset, key, headers, payload = row[:10]
+    letter_id, inbox_id, ordering_key, event, saga, topic, partition, offset, key, headers, payload = row[:11]
     record = None
     if inbox_id is None:
         pairs = _HEADERS.decode(headers)
@@ -137,8 +147,9 @@ def _candidate(row: Sequence[Any]) -> Candidate:
             topic=topic, partition=partition, offset=offset, key=key, headers=[*pairs], payload=bytes(payload)
         )
     known = None if event is None else msgspec.structs.replace(decode(event), ordering_key=ordering_key)
-    payment = payment_of(ordering_key, row[10:]) if ordering_key else None
-    return Candidate(letter_id=letter_id, inbox_id=inbox_id, event=known, payment=payment, record=record)
+    payment = payment_of(ordering_key, row[11:]) if ordering_key else None
+    lines = saga_lines(saga) if saga else ()
+    return Candidate(letter_id=letter_id, inbox_id=inbox_id, event=known, payment=payment, record=record, saga=lines)
 
 
 _HEADERS = msgspec.json.Decoder(list[tuple[str, bytes]])
@@ -153,8 +164,10 @@ def _event_columns(event: Event) -> tuple[object, ...]:
 _DUE = "letter.state = 'pending' AND letter.next_replay_at <= now()"
 
 _OF_JOB = """letter.state IN ('pending', 'parked')
-   AND letter.job_id IS DISTINCT FROM %(job_id)s
-   AND letter.id <= %(last_id)s"""
+   AND letter.id <= %(last_id)s
+   AND (letter.job_id IS NULL
+        OR (letter.job_id <> %(job_id)s
+            AND NOT letter.replays @> jsonb_build_array(jsonb_build_object('job', %(job_id)s::BIGINT))))"""
 
 _DUE_BY_PROVIDER = """
 SELECT lane.provider, due.number
@@ -189,6 +202,8 @@ SELECT count(*)
 # After a wave of burials PostgreSQL has not counted yet, and would gather and sort all letters for each few hundred.
 _WALK = "SELECT set_config('enable_sort', 'off', TRUE), set_config('enable_bitmapscan', 'off', TRUE)"
 
+# The line of a payment is that of all its names: letters keep the one under which they were buried.
+#
 # Events and payments are looked up once it is clear which few letters may go, and payloads only of what never became an
 # event.
 _PICK = f"""
@@ -205,13 +220,22 @@ WITH picked AS MATERIALIZED (
                 WHERE earlier.ordering_key = letter.ordering_key
                   AND earlier.state = 'pending'
                   AND earlier.inbox_id < letter.inbox_id)
+       AND NOT EXISTS (
+               SELECT
+                 FROM aliases AS other
+                 JOIN dead_letters AS earlier ON earlier.ordering_key IN (other.alias, other.ordering_key)
+                WHERE other.ordering_key = coalesce(
+                          (SELECT root.ordering_key FROM aliases AS root WHERE root.alias = letter.ordering_key),
+                          letter.ordering_key)
+                  AND earlier.state = 'pending'
+                  AND earlier.inbox_id < letter.inbox_id)
      ORDER BY letter.id
      LIMIT %(most)s
        FOR UPDATE OF letter SKIP LOCKED
 )
 SELECT picked.id, picked.inbox_id, coalesce(aliases.ordering_key, picked.ordering_key), inbox.event::TEXT,
-       picked.topic, picked.partition, picked."offset", picked.key, picked.headers::TEXT, picked.payload,
-       {PAYMENT_COLUMNS}
+       nullif(inbox.saga, '[]')::TEXT, picked.topic, picked.partition, picked."offset", picked.key,
+       picked.headers::TEXT, picked.payload, {PAYMENT_COLUMNS}
   FROM picked
   LEFT JOIN inbox ON inbox.id = picked.inbox_id
   LEFT JOIN aliases ON aliases.alias = picked.ordering_key
@@ -323,7 +347,7 @@ SELECT id, wakeup, provider, CASE WHEN state = 'received' THEN ordering_key END
 """  # noqa: S608 - put together from constants
 
 _KNOWN = """
-SELECT told.letter_id, inbox.event::TEXT
+SELECT told.letter_id, coalesce(inbox.first_event, inbox.event)::TEXT
   FROM unnest(%(letter_id)s::BIGINT[], %(provider)s::TEXT[], %(event_id)s::TEXT[])
     AS told (letter_id, provider, event_id)
   JOIN inbox USING (provider, event_id)

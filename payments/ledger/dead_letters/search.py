@@ -77,7 +77,7 @@ class Search:
     def page(self, choice: Choice, limit: int, after: int | None = None) -> Page:
         """Return up to `limit` letters older than `after`."""
         told = {"limit": limit + 1, "after": after}
-        rows = read(self._database, _PAGE, choice, told, newest_first=True)
+        rows = read(self._database, _PAGE, choice, told, in_order=True)
         letters = tuple(Brief(**dict(zip(Brief.__struct_fields__, row, strict=True))) for row in rows[:limit])
         return Page(letters=letters, after=letters[-1].id if len(rows) > limit else None)
 
@@ -108,7 +108,7 @@ class Search:
     def whole(self, choice: Choice, size: int = 500) -> Iterator[str]:
         """Yield each letter as JSON with its whole payload, the oldest first, a few at a time."""
         last_id = 0
-        while rows := read(self._database, _WHOLE, choice, {"after": last_id, "limit": size}):
+        while rows := read(self._database, _WHOLE, choice, {"after": last_id, "limit": size}, in_order=True):
             yield from (row[1] for row in rows)
             last_id = rows[-1][0]
 

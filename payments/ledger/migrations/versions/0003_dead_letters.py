@@ -11,9 +11,11 @@ INBOX = """
 ALTER TABLE inbox ADD COLUMN correlation_id TEXT;
 ALTER TABLE inbox ADD COLUMN trace_id TEXT;
 ALTER TABLE inbox ADD COLUMN waiting_for TEXT;
+ALTER TABLE inbox ADD COLUMN first_event JSONB;
 
 COMMENT ON COLUMN inbox.correlation_id IS 'from the header of the Kafka record; otherwise the event id is used';
 COMMENT ON COLUMN inbox.trace_id       IS 'from the header traceparent';
+COMMENT ON COLUMN inbox.first_event    IS 'the event as it came, where an edit has changed it';
 COMMENT ON COLUMN inbox.waiting_for    IS 'the code of what it was put off for, while its state is waiting';
 """
 
@@ -79,6 +81,15 @@ UPDATE dead_letters
        event           = (SELECT inbox.event FROM inbox WHERE inbox.id = inbox_id),
        first_failed_at = coalesce((failures -> 0 ->> 'at')::TIMESTAMPTZ, created_at),
        last_failed_at  = created_at;
+
+-- After a way down and up again some of these events are at work, or have ended.
+UPDATE dead_letters
+   SET state      = CASE WHEN inbox.finished_at IS NULL THEN 'replaying' ELSE 'resolved' END::dead_letter_state,
+       resolution = CASE WHEN inbox.finished_at IS NOT NULL THEN inbox.state::TEXT END,
+       ended_at   = inbox.finished_at
+  FROM inbox
+ WHERE inbox.id = dead_letters.inbox_id
+   AND inbox.state <> 'dead';
 
 -- The main table stays lean, so that counting and grouping read little: long values stand aside, short ones do not.
 ALTER TABLE dead_letters
@@ -352,10 +363,12 @@ CREATE TABLE purged_records (
     topic           TEXT        NOT NULL,
     partition       INTEGER     NOT NULL,
     "offset"        BIGINT      NOT NULL,
-    state           TEXT        NOT NULL,
+    inbox_id        BIGINT,
 
     PRIMARY KEY (topic, partition, "offset")
 );
+
+COMMENT ON COLUMN purged_records.inbox_id IS 'the event that a replay or an edit has made of it';
 
 -- Why no bridge of a group takes records from a topic, until somebody says go on.
 CREATE TABLE bridge_pauses (
@@ -412,7 +425,10 @@ def downgrade() -> None:
     op.execute("ALTER TABLE dead_letters ADD CONSTRAINT dead_letters_inbox_id_key UNIQUE (inbox_id)")
     op.execute(_STORAGE_AGAIN)
     op.execute("ALTER TABLE outbox DROP COLUMN headers, ALTER COLUMN payload SET STORAGE EXTENDED")
-    op.execute("ALTER TABLE inbox DROP COLUMN correlation_id, DROP COLUMN trace_id, DROP COLUMN waiting_for")
+    op.execute(
+        "ALTER TABLE inbox DROP COLUMN correlation_id, DROP COLUMN trace_id, DROP COLUMN waiting_for, "
+        "DROP COLUMN first_event"
+    )
 
 
 _COLUMNS_AWAY = """
