@@ -21,7 +21,7 @@ def main() -> None:
     """Measure everything and print a table."""
     configure_logs(load_settings().log)
     table = Table(title="Payferry, measured", show_header=False)
-    for name, value in [*_breaker().items(), *_bridge().items(), *_pipeline().items()]:
+    for name, value in [*_breaker().items(), *_bridge().items(), *_pipeline().items(), *_dead_letters().items()]:
         table.add_row(name, value)
     Console().print(table)
 
@@ -73,6 +73,23 @@ def _pipeline() -> dict[str, str]:
         "four workers against one": f"{four['rate'] / one['rate']:.1f} times",
         "largest worker process": f"{one['worker_rss_mb']:.0f} MB",
         "all of payferry up (proportional set size)": f"{one['all_mb']:,.0f} MB",
+    }
+
+
+def _dead_letters() -> dict[str, str]:
+    """Return how long finding among 100,000 dead letters takes at worst, and how fast they go back."""
+    found = json.loads(run_module("benchmarks.dead_letters", "--json", "--repeats", "11", env=os.environ))
+    replayed = json.loads(run_module("benchmarks.replay_rate", env=os.environ))
+    slowest = {kind: f"{told['milliseconds']:.0f} ms ({told['question'].strip()})" for kind, told in found.items()}
+    return {
+        "100,000 dead letters: the slowest listing, median": slowest["list"],
+        "… the slowest groups, median": slowest["groups"],
+        "… the slowest statistics, median": slowest["stats"],
+        "… replayed by one worker, gates open": f"{replayed['as_fast_as_it_goes']['per_second']:,.0f} letters/s",
+        **{
+            f"… replayed at a rate of {told['rate']:,.0f} a second": f"{told['reached']:,.0f} letters/s"
+            for told in replayed["at_rate"]
+        },
     }
 
 

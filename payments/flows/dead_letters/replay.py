@@ -107,10 +107,10 @@ class Round:
     ) -> Replayed:
         """Pick, judge and send back up to `most`, at `pace`, otherwise at the provider's velocity."""
         lane = self._lane()  # locks out all others who send to this provider, so that one canary is one
-        pace = pace or lane
-        most = min(most, self._most_through(gate), pace.tokens)
+        tokens = (pace or lane).tokens
+        most = min(most, self._most_through(gate), tokens)
         if most < 1:
-            self._wait_for_tokens(pace)
+            self._wait_for_tokens(pace or lane)
             return Replayed()
         candidates = self._turn.pick(selection, self._provider, most, after_id)
         self.has_seen_all = len(candidates) < most
@@ -118,7 +118,10 @@ class Round:
             return Replayed()
         self.last_id = candidates[-1].letter_id
         replayed = self._settle(candidates)
-        pace.spend(replayed.sent)
+        if pace is None:
+            lane.spend(replayed.sent)  # what the provider will meet
+        else:
+            pace.spend(replayed.total)  # what whoever named the pace will see
         return replayed
 
     def _lane(self) -> Lane:

@@ -18,7 +18,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every filter that is told must hold. Ages and times are those of the first failure.
 
     `payment` is `provider:id`, or an id at whatever provider; `contains` is looked for in the first 64 KiB of payload
-    and in the message, whatever the case of ASCII letters. `service` and `but_category` are for what a breaker has made wait.
+    and in the message, whatever the case of ASCII letters. `service` and `but_category` are for what a breaker has made
+    wait.
     """
 
     provider: str | None = None
@@ -89,6 +90,7 @@ _CONDITIONS = {
     "reason": "letter.reason = %(reason)s",
     "category": "letter.category = %(category)s",
     "states": "letter.state = ANY (%(states)s::dead_letter_state[])",
+    # letters keep the name that their payment had when they were buried, so all its names are meant
     "payment": """letter.id = ANY (ARRAY(
         SELECT named.id
           FROM dead_letters AS named
@@ -96,7 +98,9 @@ _CONDITIONS = {
                    SELECT unnest(ARRAY[aliases.alias, aliases.ordering_key])
                      FROM aliases
                     WHERE aliases.ordering_key = ANY (%(payment)s || ARRAY(
-                              SELECT known.ordering_key FROM aliases AS known WHERE known.alias = ANY (%(payment)s)))))))""",
+                              SELECT known.ordering_key
+                                FROM aliases AS known
+                               WHERE known.alias = ANY (%(payment)s)))))))""",
     "since": "letter.first_failed_at >= %(since)s",
     "until": "letter.first_failed_at < %(until)s",
     "older_than_seconds": "letter.first_failed_at < now() - make_interval(secs => %(older_than_seconds)s)",

@@ -153,8 +153,8 @@ SELECT at, who, what, why, before, after
  ORDER BY id
 """
 
-# The table is read once, into some groups for each fingerprint. The join is a LATERAL one with a limit, since only so it
-# stays a look-up of a few letters where look-ups are discouraged: see `read`.
+# The table is read once, into some groups for each fingerprint. The join is a LATERAL one with a limit: only so it
+# stays a look-up of a few letters where look-ups are advised against (`read`).
 _GROUPS = """
 WITH counted AS (
     SELECT fingerprint, state, provider, count(*) AS number,

@@ -93,7 +93,7 @@ def _rates(seconds: int, came_in: int, went_out: int) -> Rates:
 _DEPTHS = ("by_state", "by_failure_type", "by_category", "by_reason", "by_service", "by_provider", "by_resolution")
 
 # The table is read once, into a few hundred groups; everything else is counted from those. A letter that an edit has
-# replaced is neither open nor resolved by a replay: its child counts, which also has its replays. A replay that resolved
+# replaced is neither open nor resolved by a replay: its child counts, and tells its replays too. A replay that resolved
 # is the last of its letter.
 _STATISTICS = """
 WITH counted AS (

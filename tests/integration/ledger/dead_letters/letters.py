@@ -53,8 +53,8 @@ INSERT INTO dead_letters (
        reason, failure_type, category, message, service, operation, fingerprint, criticality, replay_count,
        replaced_by, first_failed_at, last_failed_at, next_replay_at, ended_at, created_at)
 VALUES (%(inbox_id)s, %(origin)s, %(provider)s, %(event_id)s, %(ordering_key)s, %(topic)s, 0, %(offset)s, %(payload)s,
-        %(state)s::TEXT::dead_letter_state, %(resolution)s, %(reason)s, %(failure_type)s, %(category)s, %(message)s, %(service)s, %(operation)s,
-        %(fingerprint)s, %(criticality)s, %(replay_count)s, %(replaced_by)s,
+        %(state)s::TEXT::dead_letter_state, %(resolution)s, %(reason)s, %(failure_type)s, %(category)s, %(message)s,
+        %(service)s, %(operation)s, %(fingerprint)s, %(criticality)s, %(replay_count)s, %(replaced_by)s,
         now() - make_interval(secs => %(first_failed)s), now() - make_interval(secs => %(created)s),
         CASE WHEN %(state)s::TEXT = 'pending' THEN now() END, now() - make_interval(secs => %(ended)s),
         now() - make_interval(secs => %(created)s))

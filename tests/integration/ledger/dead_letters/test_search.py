@@ -86,10 +86,11 @@ def names(database: Database) -> dict[int, str]:
 
 
 @pytest.fixture
-def empty(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Database]:
+def empty(emptied_database_url: str) -> Iterator[Database]:
     """A database without letters, for tests that bring their own."""
-    url = request.getfixturevalue("emptied_database_url")
-    opened = Database(url, DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000))
+    opened = Database(
+        emptied_database_url, DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000)
+    )
     yield opened
     opened.close()
 
@@ -130,7 +131,9 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("told", "expected"), CASES, ids=lambda told: str(told) if isinstance(told, dict) else "")
+@pytest.mark.parametrize(
+    ("told", "expected"), CASES, ids=[f"{place}-{'+'.join(told)}" for place, (told, _) in enumerate(CASES)]
+)
 def test_every_filter_that_is_told_must_hold(
     database: Database, names: dict[int, str], told: dict[str, Any], expected: set[str]
 ) -> None:
@@ -216,7 +219,12 @@ def test_letters_are_chosen_by_their_numbers(database: Database, names: dict[int
 
 def test_a_line_of_a_listing_says_what_the_letter_is(database: Database, names: dict[int, str]) -> None:
     [brief] = Search(database).page(Choice(payment="stripe:p1"), 50).letters
-    assert (names[brief.id], brief.state, brief.provider, brief.payment) == ("timeout", "pending", "stripe", "stripe:p1")
+    assert (names[brief.id], brief.state, brief.provider, brief.payment) == (
+        "timeout",
+        "pending",
+        "stripe",
+        "stripe:p1",
+    )
     assert (brief.reason, brief.category, brief.event_id) == ("answer_timeout", "unknown", "evt_1")
     assert (brief.message, brief.service, brief.replay_count) == ("No answer within 5 s", "stripe", 0)
     assert brief.first_failed_at < brief.next_replay_at < datetime.now(UTC)  # type: ignore[operator] - it is pending

@@ -20,7 +20,9 @@ def numbers(database: Database) -> Statistics:
     a_letter(database, **BUSY, state="replaying", replay_count=1, first_failed=7200.0)
     a_letter(database, state="resolved", resolution="settled", replay_count=1, first_failed=500.0, ended=100.0)
     a_letter(database, state="resolved", resolution="superseded", replay_count=3, first_failed=300.0, ended=100.0)
-    a_letter(database, state="discarded", replay_count=1, first_failed=5000.0, ended=30.0, criticality="amount_over_limit")
+    a_letter(
+        database, state="discarded", replay_count=1, first_failed=5000.0, ended=30.0, criticality="amount_over_limit"
+    )
     edited(database)
     return DeadLetterStatistics(database).read()
 
@@ -29,9 +31,7 @@ def edited(database: Database) -> None:
     """Bury a letter, and the child that took its place: both tell the parent's one replay."""
     told = {"provider": None, "service": "payferry", "first_failed": 4000.0}
     child = a_letter(database, **told, origin="edit", replay_count=2, created=2000.0)
-    a_letter(
-        database, **told, state="resolved", resolution="replaced", replaced_by=child, replay_count=1, ended=2000.0
-    )
+    a_letter(database, **told, state="resolved", resolution="replaced", replaced_by=child, replay_count=1, ended=2000.0)
 
 
 def test_letters_are_counted_by_state_and_by_how_they_were_resolved(numbers: Statistics) -> None:
