@@ -4,15 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-kafka lint fmt bench types imports clean lock
+.PHONY: demo test test-slow test-kafka lint fmt bench types imports clean lock
 
 demo: $(STAMP) ## Start everything, send payments through with faults, prove that nothing is missing
 	$(BIN)/payferry demo --payments 500 --faults
 
 test: $(STAMP) ## All tests that need no other server than the embedded ones
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n 3 -m "not alone and not slow"
+	$(BIN)/pytest -m "alone and not slow"
+
+test-slow: $(STAMP) ## The long stories: kills, an outage, dead letters of eight kinds, each with all processes
+	$(BIN)/pytest -m slow
 
 test-kafka: $(STAMP) ## The integration suite on a real Apache Kafka: three brokers, one of which is killed and comes back
 	PAYFERRY_REAL_KAFKA=1 $(BIN)/python -m tests.kafka_cluster --brokers 3 --kill-after 40 -- $(BIN)/pytest tests/integration

@@ -12,7 +12,9 @@ from tests.acceptance.harbour import Harbour
 from tests.acceptance.running import Sandbox, Up
 from tests.integration.kafka import eventually
 
-PAYMENTS = 480
+pytestmark = pytest.mark.slow
+
+PAYMENTS = 240
 
 
 @pytest.mark.timeout(240)

@@ -6,6 +6,8 @@ import pytest
 
 from tests.acceptance.commands import payferry
 
+pytestmark = pytest.mark.slow
+
 KEYS = [
     *("produced", "settled", "declined", "ignored", "superseded", "dead", "in_flight"),
     *("duplicates", "lost", "double_effects", "money_mismatch"),

@@ -10,6 +10,8 @@ from tests.acceptance.harbour import Harbour
 from tests.acceptance.running import Sandbox, Up
 from tests.integration.kafka import eventually
 
+pytestmark = pytest.mark.slow
+
 PAYMENTS = 1500
 
 

@@ -10,6 +10,8 @@ from tests.acceptance.harbour import Harbour
 from tests.acceptance.running import Running, Sandbox, Up
 from tests.integration.kafka import eventually
 
+pytestmark = pytest.mark.slow
+
 RATE = 15  # records a second, of each provider
 RECORDS = 8 * RATE
 SHORT = {
