@@ -67,6 +67,15 @@ def wakeup(row: Sequence[object]) -> Wakeup:
     return Wakeup(inbox_id=inbox_id, number=number, provider=str(provider), payment_id=payment_id)
 
 
+# How a row that was dead begins once more: its attempts and its patience are counted anew, its history stays.
+BEGUN_ANEW = """attempts = 0,
+           due_at = now(),
+           yielding_since = NULL,
+           put_off_since = NULL,
+           waited = '0',
+           wakeup = nextval('wakeups'),
+           woken_at = now()"""
+
 _COLUMNS = (
     *("provider", "event_id", "kind", "ordering_key", "event", "state"),
     *("topic", "partition", "offset", "key", "headers", "payload", "correlation_id", "trace_id"),

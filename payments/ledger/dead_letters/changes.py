@@ -12,7 +12,7 @@ from payments.ledger.claims import saga_lines
 from payments.ledger.database import Connection, Database
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import Choice
-from payments.ledger.inbox import Wakeup, wakeup
+from payments.ledger.inbox import BEGUN_ANEW, Wakeup, wakeup
 from payments.saga import Journal
 
 
@@ -166,7 +166,7 @@ SELECT letter.id, letter.state::TEXT, letter.inbox_id, letter.topic, letter.part
 """
 
 # The event is worked on as edited, from its first attempt; what Kafka delivered stays in the row beside it.
-_SAME_ROW = """
+_SAME_ROW = f"""
 UPDATE inbox
    SET first_event = coalesce(first_event, event),
        event = %(event)s::JSONB,
@@ -175,17 +175,11 @@ UPDATE inbox
            (SELECT aliases.ordering_key FROM aliases WHERE alias = %(ordering_key)s), %(ordering_key)s),
        state = CASE WHEN %(kind)s = 'ignored' THEN 'ignored' ELSE 'received' END::inbox_state,
        finished_at = CASE WHEN %(kind)s = 'ignored' THEN now() END,
-       attempts = 0,
-       due_at = now(),
-       yielding_since = NULL,
-       put_off_since = NULL,
-       waited = '0',
-       wakeup = nextval('wakeups'),
-       woken_at = now()
+       {BEGUN_ANEW}
  WHERE id = %(inbox_id)s
    AND state = 'dead'
 RETURNING id, wakeup, provider, ordering_key, state::TEXT
-"""
+"""  # noqa: S608 - put together from constants
 
 _NEW_ROW = """
 INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at, topic, partition, "offset", key,

@@ -15,7 +15,7 @@ from payments.ledger.claims import saga_lines
 from payments.ledger.database import Connection, Database, columns, refused_whole
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import NO_PROVIDER, Choice
-from payments.ledger.inbox import Wakeup, wakeup
+from payments.ledger.inbox import BEGUN_ANEW, Wakeup, wakeup
 from payments.payment import Payment
 from payments.saga import Line
 
@@ -246,20 +246,23 @@ SELECT picked.id, picked.inbox_id, coalesce(aliases.ordering_key, picked.orderin
 # How a line of a letter's history begins; who has sent it belongs to it.
 _LINE = """'replay', letter.replay_count + 1, 'by', %(by)s::TEXT, 'job', %(job_id)s::BIGINT, 'at', now()"""
 
+# What becomes of a letter that has nothing left to send.
+_SUPERSEDED = f"""state = 'resolved',
+       resolution = 'superseded',
+       next_replay_at = NULL,
+       ended_at = now(),
+       replay_count = replay_count + 1,
+       job_id = coalesce(%(job_id)s::BIGINT, job_id),
+       replays = replays || jsonb_build_array(jsonb_build_object('mark', 'superseded', {_LINE}))"""
+
 _SEND = f"""
 WITH back AS (
     UPDATE inbox
        SET state = 'received',
            ordering_key = coalesce(
                (SELECT aliases.ordering_key FROM aliases WHERE alias = inbox.ordering_key), ordering_key),
-           attempts = 0,
-           due_at = now(),
-           yielding_since = NULL,
-           put_off_since = NULL,
-           waited = '0',
            finished_at = NULL,
-           wakeup = nextval('wakeups'),
-           woken_at = now()
+           {BEGUN_ANEW}
      WHERE id = ANY (%(ids)s::BIGINT[])
        AND state = 'dead'
     RETURNING id, wakeup, provider, ordering_key
@@ -290,13 +293,7 @@ WITH overtaken AS (
     RETURNING id
 )
 UPDATE dead_letters AS letter
-   SET state = 'resolved',
-       resolution = 'superseded',
-       next_replay_at = NULL,
-       ended_at = now(),
-       replay_count = replay_count + 1,
-       job_id = coalesce(%(job_id)s::BIGINT, job_id),
-       replays = replays || jsonb_build_array(jsonb_build_object('mark', 'superseded', {_LINE}))
+   SET {_SUPERSEDED}
   FROM overtaken
  WHERE letter.inbox_id = overtaken.id
    AND letter.replaced_by IS NULL
@@ -355,13 +352,7 @@ SELECT told.letter_id, coalesce(inbox.first_event, inbox.event)::TEXT
 
 _RESOLVE_KNOWN = f"""
 UPDATE dead_letters AS letter
-   SET state = 'resolved',
-       resolution = 'superseded',
-       next_replay_at = NULL,
-       ended_at = now(),
-       replay_count = replay_count + 1,
-       job_id = coalesce(%(job_id)s::BIGINT, job_id),
-       replays = replays || jsonb_build_array(jsonb_build_object('mark', 'superseded', {_LINE}))
+   SET {_SUPERSEDED}
  WHERE id = ANY (%(ids)s::BIGINT[])
 """  # noqa: S608 - put together from constants
 
