@@ -1,20 +1,24 @@
 """Making dead letters the way they come to be, and looking at them with SQL of our own."""
 
-from typing import Any
+from typing import Any, cast
 
 from payments.event import Event, Kind, Provider
 from payments.failures import Refused, Unavailable
 from payments.flows.desk import Desk
 from payments.flows.ending import Buried
+from payments.flows.intake import Intake
 from payments.flows.process import process
 from payments.ledger.database import Database
+from payments.ledger.dead_letters.burial import DeadLetters
 from payments.ledger.inbox import Inbox
+from payments.queue.wakeups import Wakeups
 from tests.builders import an_arrival, an_event
 from tests.fake_gateway import FakeGateway
-from tests.integration.flows.conftest import MakeDesk, policies_with
+from tests.integration.flows.conftest import MakeDesk, Queue, policies_with
 
 BUSY = Unavailable("cannot serve now", code="http_503", service="stripe", operation="capture")
 REFUSED = Refused("the request is wrong", code="http_400", service="stripe", operation="authorize")
+MOST_BYTES = 1_048_576
 AT_ONCE = policies_with(failures__transient__retries=0, failures__unknown__retries=0)
 
 
@@ -46,3 +50,9 @@ def make_due(database: Database) -> None:
 def letters(database: Database, columns: str = "event_id, state::TEXT") -> list[tuple[Any, ...]]:
     """Return columns of all letters, the oldest first."""
     return database.rows(f"SELECT {columns} FROM dead_letters ORDER BY id")  # noqa: S608 - a test's own words
+
+
+def intake_of(database: Database, queue: Queue, max_bytes: int = MOST_BYTES) -> Intake:
+    """Return an intake on this ledger that wakes nobody but the queue."""
+    wakeups = cast("Wakeups", queue)
+    return Intake(Inbox(database), DeadLetters(database), wakeups, max_bytes=max_bytes, tell=lambda *_, **__: None)

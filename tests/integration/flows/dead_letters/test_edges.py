@@ -15,20 +15,17 @@ from payments.flows.dead_letters.job import work_on_job
 from payments.flows.dead_letters.replay import Replayed, replay_due
 from payments.flows.desk import Desk
 from payments.flows.ending import Buried, Settled
-from payments.flows.intake import Intake
 from payments.flows.process import process
 from payments.ledger import aliases
 from payments.ledger.census import Census
 from payments.ledger.database import Database
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.archives import Archives
-from payments.ledger.dead_letters.burial import DeadLetters
 from payments.ledger.dead_letters.changes import Changes, NotPossible
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.dead_letters.jobs import Job
 from payments.ledger.dead_letters.search import Search
 from payments.ledger.dead_letters.transfer import Transfer, read_line
-from payments.ledger.inbox import Inbox
 from payments.queue.wakeups import Wakeups
 from payments.resilience.switchboard import Switchboard
 from tests.builders import a_message, a_record, an_event
@@ -38,8 +35,10 @@ from tests.integration.flows.dead_letters.conftest import MakeReplayDesk
 from tests.integration.flows.dead_letters.letters import (
     AT_ONCE,
     BUSY,
+    MOST_BYTES,
     REFUSED,
     bury_many,
+    intake_of,
     letters,
     make_due,
     receive,
@@ -48,13 +47,7 @@ from tests.integration.flows.dead_letters.letters import (
 from tests.integration.kafka import eventually
 
 JO = Actor("jo@desk", "a reason")
-MOST_BYTES = 1_048_576
 TOPIC = "payments.raw"
-
-
-def intake_of(database: Database, queue: Queue, max_bytes: int = MOST_BYTES) -> Intake:
-    wakeups = cast("Wakeups", queue)
-    return Intake(Inbox(database), DeadLetters(database), wakeups, max_bytes=max_bytes, tell=lambda *_, **__: None)
 
 
 def until_buried(desk: Desk, database: Database, inbox_id: int) -> None:

@@ -7,31 +7,17 @@ from payments.event import Kind, Provider
 from payments.failures import Undecodable
 from payments.flows.dead_letters.editing import edit, edited_event, with_values
 from payments.flows.ending import Buried, Settled
-from payments.flows.intake import Intake
 from payments.flows.process import process
 from payments.ledger.database import Database
 from payments.ledger.dead_letters.actor import Actor
-from payments.ledger.dead_letters.burial import DeadLetters
 from payments.ledger.dead_letters.changes import Changes, Edited, NotPossible, Original
-from payments.ledger.inbox import Inbox
 from payments.queue.wakeups import Wakeups
 from tests.builders import a_message, a_record
 from tests.fake_gateway import FakeGateway
 from tests.integration.flows.conftest import MakeDesk, Queue
-from tests.integration.flows.dead_letters.letters import REFUSED, letters
+from tests.integration.flows.dead_letters.letters import MOST_BYTES, REFUSED, intake_of, letters
 
 JO = Actor("jo@desk", "the amount was mistyped")
-MOST_BYTES = 1_048_576
-
-
-def intake_of(database: Database, queue: Queue) -> Intake:
-    return Intake(
-        Inbox(database),
-        DeadLetters(database),
-        cast("Wakeups", queue),
-        max_bytes=MOST_BYTES,
-        tell=lambda *_, **__: None,
-    )
 
 
 def buried(make_desk: MakeDesk, database: Database, queue: Queue, **told: object) -> int:
