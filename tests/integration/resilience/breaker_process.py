@@ -38,7 +38,7 @@ class Process:
         self.breaker = Switchboard(exchange, {"default": rules}, exchange._tell).breaker("stripe")  # noqa: SLF001
 
     def calls(self, until: float, pause: float, failing: bool) -> dict[str, Any]:  # noqa: FBT001 - told by name
-        """Call until the time `until`, every other call failing or none; stop at a refusal and tell when it came."""
+        """Call until the time `until`, the first and every other call failing or none; stop at a refusal, tell when."""
         let_through = 0
         for number in count():
             if time.time() >= until:
@@ -47,7 +47,7 @@ class Process:
                 permit = self.breaker.before()
             except CircuitOpen:
                 return {"let_through": let_through, "refused_at": time.time()}
-            outcome = Outcome.FAILURE if failing and number % 2 else Outcome.SUCCESS
+            outcome = Outcome.FAILURE if failing and number % 2 == 0 else Outcome.SUCCESS
             self.breaker.after(permit, outcome, 0.01)
             let_through += 1
             time.sleep(pause)
