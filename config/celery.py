@@ -14,11 +14,13 @@ QUEUES = (*PAYMENT_QUEUES, DEAD_LETTER_QUEUE, MAINTENANCE_QUEUE)
 
 PROCESS_TASK = "payments.process"
 SWEEP_TASK = "maintenance.sweep"
+FORGET_TASK = "maintenance.forget"
 REPLAY_TASK = "dead_letters.replay"
 REPLAY_JOB_TASK = "dead_letters.work_on_job"
 ARCHIVE_TASK = "dead_letters.archive"
 
 _ARCHIVE_SECONDS = 3600.0
+_FORGET_SECONDS = 60.0
 
 
 def celery_options(settings: Settings) -> dict[str, Any]:
@@ -107,6 +109,11 @@ def _beat(settings: Settings) -> dict[str, Any]:
             "archive": {
                 "task": ARCHIVE_TASK,
                 "schedule": _ARCHIVE_SECONDS,
+                "options": {"expires": 600},
+            },
+            "forget": {
+                "task": FORGET_TASK,
+                "schedule": _FORGET_SECONDS,
                 "options": {"expires": 600},
             },
         },

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -30,8 +31,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def correlation_id(self) -> str | None:
         """What the producer calls the matter that this record is about, where it says so and is brief."""
-        told = next((value for name in _CORRELATION if (value := self.header(name))), None)
-        return told if told and _TOKEN.fullmatch(told) else None
+        return correlation_token(next((value for name in _CORRELATION if (value := self.header(name))), None))
 
     @property
     def trace_id(self) -> str | None:
@@ -40,8 +40,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return match[1] if match else None
 
     def headers_json(self) -> str:
-        """Return the headers as JSON pairs of name and base64, since their bytes may be anything."""
-        if not self.headers:
-            return "[]"
-        pairs = [(name, base64.b64encode(value or b"").decode()) for name, value in self.headers]
-        return msgspec.json.encode(pairs).decode()
+        """Return the headers as `headers_json` does."""
+        return headers_json(self.headers)
+
+
+def correlation_token(told: str | None) -> str | None:
+    """Return what somebody else calls a matter, where it is brief and may stand in a log; None otherwise."""
+    return told if told and _TOKEN.fullmatch(told) else None
+
+
+def headers_json(headers: Sequence[tuple[str, bytes | None]]) -> str:
+    """Return headers as JSON pairs of name and base64, since their bytes may be anything."""
+    if not headers:
+        return "[]"
+    pairs = [(name, base64.b64encode(value or b"").decode()) for name, value in headers]
+    return msgspec.json.encode(pairs).decode()

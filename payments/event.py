@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from payments.redaction import shown_without
+
 
 class Provider(StrEnum):
     """Who sent the event, and at whose gateway it is acted on."""
@@ -59,6 +61,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     """What the merchant attached. May hold personal data, so it never goes to a log, a metric or a Celery message."""
+
+    customer_reference: str | None = None
+    """The provider's name of the customer, where the message has one. Never an e-mail."""
+
+    customer_email: str | None = None
+    """Personal data: it lives in the ledger, and goes to no log, metric, message, topic or cache."""
+
+    def __repr__(self) -> str:
+        """Show the event without what may be personal: a representation ends up in logs and error reports."""
+        return shown_without(self, "metadata", "customer_email")
 
 
 def ordering_key(provider: Provider, root_id: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from payments.event import Event, Kind
-from payments.payment import CAPTURED_STATUSES, Entry, Payment, Status, movement, opened_by
+from payments.payment import CAPTURED_STATUSES, Entry, Payment, Status, movement, opened_by, with_customer
 from payments.saga import Journal, Step
 
 
@@ -57,9 +57,11 @@ _BEFORE_MONEY = frozenset({Status.PENDING, Status.AUTHORIZED, Status.FAILED})
 def decide(known: Payment | None, event: Event) -> Decision:
     """Return what `event` does to the payment that the ledger knows, or to a new one.
 
+    A payment that is changed gets the customer that the event names, where it had none.
+
     Precondition: `event.kind` is not `ignored`.
     """
-    payment = known or opened_by(event)
+    payment = opened_by(event) if known is None else with_customer(known, event)
     if payment.currency != event.currency:
         return Broken("currency_mismatch", f"the payment is in {payment.currency}, the event in {event.currency}")
     return _RULES[event.kind](payment, event)

@@ -54,9 +54,27 @@ LOG_EVENTS: dict[str, tuple[str, str]] = {
     "sweep_skipped": ("warning", "The sweeper could not look: a server is away. It looks again at the next tick."),
     "relay_started": ("info", "The relay sends the outbox."),
     "relay_stopped": ("info", "The relay has stopped."),
-    "relay_failed": ("warning", "The outbox could not be sent. Tried again; nothing is lost."),
+    "relay_lanes": ("info", "So many of the outbox's lanes are this relay's share from now on."),
+    "relay_failed": ("warning", "The outbox, or one topic of it, could not be sent. Tried again; nothing is lost."),
     "relay_waits": ("info", "The breaker of Kafka or of the ledger is open. The outbox keeps what is to be sent."),
+    "event_refused": (
+        "error",
+        "The brokers will never take an outgoing message. It is the dead letter named, or set aside in the outbox.",
+    ),
+    "publisher_outage": (
+        "critical",
+        "For so long a topic has taken nothing of what is to go out. The outbox keeps it, and grows.",
+    ),
+    "publisher_recovered": ("info", "A topic that a person was told of takes what is outgoing again."),
+    "publisher_report": ("info", "How publishing went since the process began, and in its last minute."),
     "alarm_unsent": ("warning", "Sentry did not take an alarm, for the reason given. What it was about is in the log."),
+    "api_started": ("info", "The gRPC API takes calls."),
+    "api_stopped": ("info", "The gRPC API takes no more calls, and those that it had are ended."),
+    "api_called": ("info", "A call of the gRPC API has ended: by whom, how, and how long it took."),
+    "api_failed": ("error", "A call of the gRPC API met something that nobody foresaw; its client is told no more."),
+    "http_failed": ("error", "A request met what its client is told no more of, or was broken off in its answer."),
+    "feed_purged": ("debug", "Changes of payments that are older than they are kept are forgotten."),
+    "feed_unread": ("warning", "The changes of payments cannot be read. Streams wait; read again soon."),
     "sandbox_started": ("info", "The provider sandbox serves."),
 }
 

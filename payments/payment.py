@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from payments.event import Event, Provider
+from payments.redaction import shown_without
 
 
 class Status(StrEnum):
@@ -42,12 +43,18 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     disputes: dict[str, int] = msgspec.field(default_factory=dict)
     authorization_id: str | None = None
     capture_id: str | None = None
+    customer_reference: str | None = None
+    customer_email: str | None = None
     version: int = 0
 
     @property
     def refunded_minor(self) -> int:
         """What has been given back: refunds told one by one, or the provider's own total where that is more."""
         return max(self.refunded_total_minor, sum(self.refunds.values()))
+
+    def __repr__(self) -> str:
+        """Show the payment without what is personal: a representation ends up in logs and error reports."""
+        return shown_without(self, "customer_email")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +81,17 @@ def opened_by(event: Event) -> Payment:
         payment_id=event.ordering_key.partition(":")[2],
         currency=event.currency,
         amount_minor=event.amount_minor,
+        customer_reference=event.customer_reference,
+        customer_email=event.customer_email,
+    )
+
+
+def with_customer(payment: Payment, event: Event) -> Payment:
+    """Return the payment with the customer that the event names, where it knew none. What is known stays."""
+    return msgspec.structs.replace(
+        payment,
+        customer_reference=payment.customer_reference or event.customer_reference,
+        customer_email=payment.customer_email or event.customer_email,
     )
 
 

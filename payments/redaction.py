@@ -7,6 +7,8 @@ dead letter. Where it is not clear whether something is a secret, it is taken fo
 import re
 from unicodedata import category
 
+import msgspec
+
 _MOST_READ = 8192
 """Characters that are looked at: a provider's message is a line, and a page of HTML need not be searched whole."""
 
@@ -56,6 +58,21 @@ def redacted(text: str, at_most: int = 200) -> str:
     return clean
 
 
+def masked_email(email: str) -> str:
+    """Return an e-mail of which only the first character and the last label are told: `j***@***.com`.
+
+    Masking what is masked changes nothing. What does not look like an e-mail is masked whole: `***`.
+    """
+    found = _EMAIL.fullmatch(email) if email.isprintable() else None
+    return f"{found[1]}***@***.{found[2]}" if found else "***"
+
+
+def shown_without(value: msgspec.Struct, *hidden: str) -> str:
+    """Return a representation of a value without the fields `hidden`."""
+    shown = (f"{name}={getattr(value, name)!r}" for name in value.__struct_fields__ if name not in hidden)
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
 def _clean(text: str) -> str:
     """Return the text without what cannot be seen: it could stand between the digits of a card."""
     kinds = ((char, category(char)) for char in text)
@@ -69,5 +86,8 @@ def _replaced(text: str) -> str:
         text = pattern.sub(replacement, text)
     return text
 
+
+# the last label of a domain is of letters (RFC 3696, section 2), so a mask shows no digit that follows a dot
+_EMAIL = re.compile(r"([^\s@])[^\s@]*@(?:[^\s@.]+\.)+([^\W\d_]{2,63}|xn--[a-zA-Z0-9-]{1,59})")
 
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})

@@ -1,5 +1,6 @@
 """The one place where things are put together. Call it after fork: what it builds holds sockets and threads."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +18,15 @@ from payments.flows.dead_letters.archiving import ArchiveDesk
 from payments.flows.dead_letters.burying import BurialPolicy
 from payments.flows.dead_letters.desk import ReplayDesk, ReplayPolicy
 from payments.flows.desk import Desk, WorkPolicy
+from payments.flows.forgetting import FeedDesk
 from payments.flows.guard import Guard
 from payments.flows.intake import Intake
-from payments.flows.reading import PaymentReader
+from payments.flows.reading import PaymentReader, ReadPolicy
+from payments.flows.relay import RelayDesk
 from payments.gateway.client import ClientPolicy
 from payments.gateway.endpoint import Endpoint
 from payments.gateway.gateways import build_gateways
-from payments.ledger.books import Books
+from payments.ledger.bell import NEWS, Bell
 from payments.ledger.bridge_pauses import BridgePauses
 from payments.ledger.census import Census
 from payments.ledger.claims import Claims
@@ -33,24 +36,30 @@ from payments.ledger.dead_letters.burial import DeadLetters, ReplayDelays
 from payments.ledger.dead_letters.jobs import ReplayJobs
 from payments.ledger.dead_letters.replays import Replays
 from payments.ledger.dead_letters.switch import ReplaySwitch
+from payments.ledger.feed import Feed
 from payments.ledger.inbox import Inbox
+from payments.ledger.lanes import Lanes
 from payments.ledger.outbox import Outbox
 from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
+from payments.ledger.views import PaymentViews
 from payments.log_events import Alarm, Tell, teller
 from payments.policies import Policies
 from payments.policy_check import load_policies
 from payments.queue.tasks import call_task
 from payments.queue.wakeups import Wakeups
+from payments.resilience.backoff import Backoff
 from payments.resilience.exchange import Exchange, connect
 from payments.resilience.last_known import LastKnown
 from payments.resilience.poison import PoisonPolicy
+from payments.resilience.policy import RatePolicy
 from payments.resilience.rate_limit import RateLimits
 from payments.resilience.retry_budget import RetryBudgets
 from payments.resilience.switchboard import Switchboard
 from payments.streams.consumer import Position, StreamConsumer
 from payments.streams.kafka import KafkaAccess
-from payments.streams.publisher import StreamPublisher
+from payments.streams.publisher import NO_RETRIES, Retries, StreamPublisher
+from payments.streams.topics import Topics
 
 
 class Wiring:
@@ -72,8 +81,12 @@ class Wiring:
 
     def guard(self) -> Guard:
         """Return what stands before the providers."""
-        limits = RateLimits(self._exchange, self.policies.rate_limits)
+        limits = self.rate_limits(self.policies.rate_limits)
         return Guard(self.switchboard, limits, RetryBudgets(self._exchange, self.policies.retry_budgets))
+
+    def rate_limits(self, policies: Mapping[str, RatePolicy]) -> RateLimits:
+        """Return limits that the fleet shares, by name."""
+        return RateLimits(self._exchange, policies)
 
     def desk(self, app: Any) -> Desk:  # noqa: ANN401 - Celery is untyped
         """Return a worker's tools; `app` is its Celery app."""
@@ -105,6 +118,16 @@ class Wiring:
             policies=self.policies,
             policy=replay_policy(self.settings),
             start_job=lambda job_id, seconds: call_task(app, REPLAY_JOB_TASK, seconds, job_id=job_id),
+            tell=self.tell,
+        )
+
+    def feed_desk(self) -> FeedDesk:
+        """Return the tools for changes that are forgotten."""
+        retention_seconds = self.settings.api.events_retention_days * 86_400
+        return FeedDesk(
+            feed=Feed(self.database),
+            sweeps=Sweeps(self.database),
+            retention_seconds=retention_seconds,
             tell=self.tell,
         )
 
@@ -150,19 +173,46 @@ class Wiring:
         """Return a member of the bridges' group."""
         return StreamConsumer(kafka_access(self.settings), position(self.settings), self.tell)
 
-    def publisher(self) -> StreamPublisher:
+    def publisher(self, delivery_timeout_seconds: float = 30.0, retries: Retries = NO_RETRIES) -> StreamPublisher:
         """Return a producer."""
-        return StreamPublisher(kafka_access(self.settings), shield=self.switchboard.breaker("kafka").call)
-
-    def reader(self) -> PaymentReader:
-        """Return what reads single payments, also while the ledger is away."""
-        url = self.settings.redis.state_url
-        last_known = LastKnown(
-            connect(url, text=False) if url else None, self.switchboard.breaker("cache"), _REMEMBERED
+        return StreamPublisher(
+            kafka_access(self.settings),
+            delivery_timeout_seconds,
+            self.switchboard.breaker("kafka").call,
+            retries=retries,
+            standing=lambda: self.switchboard.standing("kafka").value,
         )
-        remembers = self.policies.fallbacks.read == "last_known"
-        return PaymentReader(Books(self.database), last_known, remembers=remembers)
 
+    def relay_desk(self) -> RelayDesk:
+        """Return a relay's tools."""
+        return RelayDesk(
+            outbox=self.outbox(),
+            lanes=Lanes(self.database),
+            bell=Bell(self.settings.database.url, database_policy(self.settings), NEWS),
+            publisher=self.publisher(_RELAY_DELIVERY_SECONDS),
+            topics=Topics(_REST.delay_seconds, self.settings.kafka.outage_alert_seconds),
+            tell=self.tell,
+            outdate=self._last_known.outdate,
+        )
+
+    def reader(self, fresh_seconds: float = 0.0) -> PaymentReader:
+        """Return what reads single payments, also while the ledger is away, and for `fresh_seconds` asks only once."""
+        remembers = self.policies.fallbacks.read == "last_known"
+        policy = ReadPolicy(remembers=remembers, fresh_seconds=fresh_seconds)
+        return PaymentReader(PaymentViews(self.database), self._last_known, policy)
+
+    @cached_property
+    def _last_known(self) -> LastKnown:
+        url = self.settings.redis.state_url
+        client = connect(url, text=False) if url else None
+        return LastKnown(client, self.switchboard.breaker("cache"), _REMEMBERED)
+
+
+_RELAY_DELIVERY_SECONDS = 10.0
+"""A relay tries again by itself; a shorter delivery lets it stop, and see to its lanes, sooner."""
+
+_REST = Backoff(base_seconds=0.5, cap_seconds=10.0)
+"""For how long a relay leaves a topic alone that takes nothing: brokers that are back are found within some seconds."""
 
 _REMEMBERED = 7 * 86_400.0
 """Seconds for which the last known value of a read is kept."""
@@ -187,14 +237,16 @@ def build_alarm(settings: Settings, tell: Tell) -> Alarm | None:
 def build_database(settings: Settings, shield: Shield = nullcontext) -> Database:
     """Return a pool of connections to the ledger; `shield` stands before every use of one."""
     told = settings.database
-    return Database(
-        told.url,
-        DatabasePolicy(
-            pool_size=told.pool_size,
-            connect_timeout_seconds=told.connect_timeout_seconds,
-            statement_timeout_ms=told.statement_timeout_ms,
-        ),
-        shield,
+    return Database(told.url, database_policy(settings), shield)
+
+
+def database_policy(settings: Settings) -> DatabasePolicy:
+    """Return how long the ledger may take."""
+    told = settings.database
+    return DatabasePolicy(
+        pool_size=told.pool_size,
+        connect_timeout_seconds=told.connect_timeout_seconds,
+        statement_timeout_ms=told.statement_timeout_ms,
     )
 
 

@@ -10,6 +10,7 @@ from config.settings import load_settings
 from payments.flows.dead_letters.archiving import ArchiveDesk
 from payments.flows.dead_letters.desk import ReplayDesk
 from payments.flows.desk import Desk
+from payments.flows.forgetting import FeedDesk
 from payments.wiring import Wiring
 
 _making = threading.Lock()
@@ -37,6 +38,11 @@ class Desks:
     def archives(self) -> ArchiveDesk:
         """For dead letters that are put away."""
         return self._wiring.archive_desk(current_app)
+
+    @cached_property
+    def feed(self) -> FeedDesk:
+        """For changes that are forgotten."""
+        return self._wiring.feed_desk()
 
 
 _desks: dict[int, Desks] = {}
@@ -66,3 +72,8 @@ def replay_desk() -> ReplayDesk:
 def archive_desk() -> ArchiveDesk:
     """Return the desk of this process for dead letters that are put away."""
     return _mine().archives
+
+
+def feed_desk() -> FeedDesk:
+    """Return the desk of this process for changes that are forgotten."""
+    return _mine().feed

@@ -2,11 +2,12 @@
 
 from celery import shared_task
 
-from config.celery import SWEEP_TASK
+from config.celery import FORGET_TASK, SWEEP_TASK
 from payments.failures import Transient
 from payments.flows.dead_letters.tend import tend
+from payments.flows.forgetting import forget_old_changes
 from payments.flows.sweep import sweep
-from tasks.desk import desk, replay_desk
+from tasks.desk import desk, feed_desk, replay_desk
 
 
 @shared_task(name=SWEEP_TASK)
@@ -20,3 +21,13 @@ def sweep_up() -> dict[str, int] | None:
         desk().tell("sweep_skipped", code=away.code)
         return None
     return {"freed": swept.freed, "woken": swept.woken} if swept else None
+
+
+@shared_task(name=FORGET_TASK)
+def forget() -> int | None:
+    """Forget changes of payments that are older than they are kept. None where a server is away until the next tick."""
+    try:
+        return forget_old_changes(feed_desk())
+    except Transient as away:
+        desk().tell("sweep_skipped", code=away.code)
+        return None

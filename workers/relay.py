@@ -1,27 +1,42 @@
-"""The relay: sends the outbox to Kafka. One of them is at work, the others stand by."""
+"""The relay: sends the outbox to Kafka. Any number of them share the work, by lanes."""
 
 import threading
+from collections.abc import Sequence
 from types import FrameType
 
-from payments.failures import Postponed, Transient
-from payments.flows.relay import relay_batch
-from payments.ledger.outbox import Outbox
-from payments.log_events import Tell
-from payments.streams.publisher import StreamPublisher
+import msgspec
 
-_BATCH = 500
-_IDLE_SECONDS = 0.2
-_AFTER_FAILURE_SECONDS = 1.0
+from payments.failures import CircuitOpen, Postponed, PublishFailed, Transient
+from payments.flows.relay import RelayDesk, Relayed, relay_batch
+from payments.ledger.lanes import Share
+
+
+class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How the relay goes about its work."""
+
+    batch_size: int = 500
+    timer_seconds: float = 1.0
+    """For so long a relay with nothing to do waits for the bell; then it looks by itself."""
+    alert_seconds: float = 0.25
+    """For so long after a batch, or the bell, it looks every `alert_step_seconds`: what was written beside what rang
+    has no bell of its own."""
+    alert_step_seconds: float = 0.02
+    report_seconds: float = 60.0
+    after_failure_seconds: float = 1.0
+    """Before a ledger that gave no answer is asked again."""
 
 
 class Relay:
     """A loop over the outbox."""
 
-    def __init__(self, outbox: Outbox, publisher: StreamPublisher, tell: Tell) -> None:
-        self._outbox = outbox
-        self._publisher = publisher
-        self._tell = tell
+    def __init__(self, desk: RelayDesk, policy: RelayPolicy = RelayPolicy()) -> None:  # noqa: B008 - frozen
+        self._desk = desk
+        self._policy = policy
+        self._tell = desk.tell
         self._stopping = threading.Event()
+        self._alert_until = 0.0
+        self._lanes: Sequence[int] = ()
+        self._reports = _Reports(desk, policy.report_seconds)
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Ask the loop to end after the batch in hand. Usable as a signal handler."""
@@ -32,19 +47,96 @@ class Relay:
         self._tell("relay_started")
         while not self._stopping.is_set():
             try:
-                self._take_turn()
-            except Postponed as refusal:  # a breaker is open, and says for how long
+                with self._desk.lanes.shared() as share:
+                    self._send_while_ours(share)
+            except Postponed as refusal:  # the ledger's breaker is open, and says for how long
                 self._tell("relay_waits", code=refusal.code, seconds=refusal.retry_after_seconds)
-                self._stopping.wait(max(_AFTER_FAILURE_SECONDS, refusal.retry_after_seconds))
+                self._stopping.wait(max(self._policy.after_failure_seconds, refusal.retry_after_seconds))
             except Transient as failure:
                 self._tell("relay_failed", code=failure.code, reason=failure.message)
-                self._stopping.wait(_AFTER_FAILURE_SECONDS)
+                self._stopping.wait(self._policy.after_failure_seconds)
+        self._desk.bell.close()
+        self._reports.tell()
         self._tell("relay_stopped")
 
-    def _take_turn(self) -> None:
-        """Send for as long as the right to send is ours; stand by where another relay has it."""
-        with self._outbox.turn() as is_mine:
-            while not self._stopping.is_set() and is_mine():
-                if relay_batch(self._outbox, self._publisher, _BATCH) < _BATCH:
-                    self._stopping.wait(_IDLE_SECONDS)
-        self._stopping.wait(_AFTER_FAILURE_SECONDS)
+    def _send_while_ours(self, share: Share) -> None:
+        """Send batch after batch of the lanes that are ours; nothing is in flight while they are looked after."""
+        while not self._stopping.is_set():
+            self._note_lanes(share.lanes(self._desk.clock()))
+            read = self._send_batch()
+            self._raise_alarms()
+            self._reports.tell_if_due()
+            if read < self._policy.batch_size:
+                self._wait(read)
+
+    def _send_batch(self) -> int:
+        """Send one batch, and return how many letters were read for it."""
+        desk, since = self._desk, self._desk.clock()
+        resting = desk.topics.resting(since)
+        relayed = relay_batch(desk.outbox, desk.publisher, self._policy.batch_size, self._lanes, resting, desk.outdate)
+        now = desk.clock()
+        for buried in relayed.buried:
+            self._tell("event_refused", topic=buried.letter.topic, code=buried.code, dead_letter=buried.dead_letter_id)
+        for topic, failure in relayed.failures.items():
+            self._let_rest(topic, failure, since, now)
+        self._note_well(relayed, now)
+        return relayed.read
+
+    def _let_rest(self, topic: str, failure: PublishFailed | CircuitOpen, since: float, now: float) -> None:
+        """Leave the topic alone for a while; while the breaker is open, for as long as that."""
+        told = failure.retry_after_seconds if isinstance(failure, CircuitOpen) else 0.0
+        seconds = round(self._desk.topics.failed(topic, failure.code, since, now, told), 3)
+        if isinstance(failure, CircuitOpen):
+            self._tell("relay_waits", topic=topic, code=failure.code, seconds=seconds)
+        else:
+            self._tell("relay_failed", topic=topic, code=failure.code, reason=failure.message, seconds=seconds)
+
+    def _note_well(self, relayed: Relayed, now: float) -> None:
+        """Note which topics take what they are given, or have nothing more to take."""
+        topics = self._desk.topics
+        asked = (*relayed.failures, *relayed.well)
+        nothing_left = topics.unasked(asked, now) if relayed.read < self._policy.batch_size else ()
+        for topic in (*relayed.well, *nothing_left):
+            if (lasted := topics.succeeded(topic, now)) is not None:
+                self._tell("publisher_recovered", topic=topic, seconds=round(lasted, 1))
+
+    def _raise_alarms(self) -> None:
+        for topic, code, lasted in self._desk.topics.alarms(self._desk.clock()):
+            self._tell("publisher_outage", topic=topic, code=code, seconds=round(lasted, 1))
+
+    def _wait(self, read: int) -> None:
+        """Wait until there may be something to send."""
+        if read:
+            self._alert_until = self._desk.clock() + self._policy.alert_seconds
+        if self._desk.clock() < self._alert_until:
+            self._stopping.wait(self._policy.alert_step_seconds)
+        elif self._desk.bell.wait(self._policy.timer_seconds):
+            self._alert_until = self._desk.clock() + self._policy.alert_seconds
+
+    def _note_lanes(self, lanes: Sequence[int]) -> None:
+        if lanes != self._lanes:
+            self._tell("relay_lanes", lanes=len(lanes))
+        self._lanes = lanes
+
+
+class _Reports:
+    """Tells how the publisher fares, from time to time, where there was anything to publish."""
+
+    def __init__(self, desk: RelayDesk, every_seconds: float) -> None:
+        self._desk = desk
+        self._every_seconds = every_seconds
+        self._told_at = desk.clock()
+        self._told = 0
+
+    def tell_if_due(self) -> None:
+        """Tell, unless it was told less than `every_seconds` ago."""
+        if self._desk.clock() - self._told_at >= self._every_seconds:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell, unless nothing was tried since."""
+        self._told_at = self._desk.clock()
+        report = self._desk.publisher.report()
+        if report.published + report.failed != self._told:
+            self._told = report.published + report.failed
+            self._desk.tell("publisher_report", **report.told())

@@ -195,6 +195,7 @@ def _razorpay_payment(payment: Payment, step: str, second: int) -> Body:
         "order_id": f"order_{payment.token}",
         "method": "card",
         "card": {"last4": payment.card[-4:], "number": payment.card, "cvv": "123"},
+        "customer_id": f"cust_{payment.token}",
         "email": payment.email,
         "contact": "+910000000000",
         "notes": {"order": payment.token} if payment.plain else [],
@@ -219,7 +220,8 @@ def paypal_event(payment: Payment, step: str, second: int) -> Body:
     # v1 sales have neither order nor authorization, so only a life that begins with one can be told in v1
     v1 = not payment.plain and payment.life[0] in ("captured", "failed", "unhandled")
     name = PAYPAL_TYPES[step][v1]
-    payer = {"email_address": payment.email, "card": {"number": payment.card, "security_code": "123"}}
+    card = {"number": payment.card, "security_code": "123"}
+    payer = {"payer_id": payment.token[-13:], "email_address": payment.email, "card": card}
     return {
         "id": f"WH-{payment.token}-{step}",
         "event_version": "1.0",
@@ -290,6 +292,7 @@ def canonical(payment: Payment, step: str, second: int) -> Body:
         "currency": payment.currency,
         "status": CANONICAL_STATUSES[step][not payment.plain],
         "customer_email": payment.email,
+        "customer_reference": f"customer-{payment.token}",
         "created_at": second,
         "metadata": {"order": payment.token, "card": payment.card},
         **refund,

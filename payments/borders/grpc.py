@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
+from payments.borders.grpc_status import GrpcStatus
 from payments.borders.retry_after import DEFAULT_RETRY_AFTER_SECONDS
 from payments.failures import (
     AnswerTimeout,
+    AnswerUnreadable,
     BadRequest,
     Conflict,
+    ConnectionAborted,
+    ConnectionRefused,
+    ConnectTimeout,
+    DnsFailed,
     DuplicateRequest,
     Failure,
     Forbidden,
@@ -16,11 +22,15 @@ from payments.failures import (
     Refused,
     ServerError,
     ServiceUnavailable,
+    TlsFailed,
     Unanswered,
     Unauthorized,
+    Unavailable,
     Unexpected,
+    Unreachable,
     ValidationFailed,
 )
+from payments.redaction import redacted
 
 
 def failure_of_grpc(name: str, service: str, operation: str, *, changes_nothing: bool = False) -> Failure:
@@ -45,6 +55,69 @@ def failure_of_grpc(name: str, service: str, operation: str, *, changes_nothing:
         )
     return kind(message, code=code, service=service, operation=operation)
 
+
+def failure_of_answer(status: GrpcStatus, service: str, operation: str) -> Failure:
+    """Return what it means that a question was answered with `status`.
+
+    The code is the reason of ErrorInfo, and the message the server's own, redacted, with the fields that it names.
+    RetryInfo becomes `retry_after_seconds`. Where there is no ErrorInfo the transport speaks: of a connection that was
+    not made, or that broke.
+    """
+    if status.reason is None:
+        return _failure_of_transport(status, service, operation)
+    failure = failure_of_grpc(status.name, service, operation, changes_nothing=True)
+    failure.code = status.reason or failure.code
+    failure.message = _words(status) or failure.message
+    failure.args = (failure.message,)
+    if isinstance(failure, RateLimited | Unavailable) and status.retry_after_seconds is not None:
+        failure.retry_after_seconds = status.retry_after_seconds
+    return failure
+
+
+def _words(status: GrpcStatus) -> str:
+    """Return the server's message and what is wrong with each field; what one of them repeats is said once."""
+    told = dict.fromkeys([status.text, *(f"{field}: {wrong}" for field, wrong in status.violations)])
+    return redacted("; ".join(each for each in told if not any(each in other for other in told if other != each)))
+
+
+def _failure_of_transport(status: GrpcStatus, service: str, operation: str) -> Failure:
+    where = {"service": service, "operation": operation, "provider_message": redacted(status.text)}
+    if status.name == "RESOURCE_EXHAUSTED" and "larger than max" in status.text:
+        return AnswerUnreadable("the answer is larger than we take", code="answer_too_large", **where)
+    if status.name == "UNAVAILABLE" and any(words in status.text for words in _UNCONNECTED):
+        kind = next((kind for words, kind in _CAUSES if words in status.text), Unreachable)
+        return kind("no connection was made", **where)
+    if is_transport_reset(status):
+        return Unanswered("the connection broke", code="connection_reset", **where)
+    if status.name == "DEADLINE_EXCEEDED":
+        return Unanswered("no answer came in time", code="grpc_deadline_exceeded", **where)
+    failure = failure_of_grpc(status.name, service, operation, changes_nothing=True)
+    failure.provider_message = where["provider_message"]
+    return failure
+
+
+def is_transport_reset(status: GrpcStatus) -> bool:
+    """Return whether the connection broke; grpcio tells it as UNAVAILABLE, or as INTERNAL where the peer reset it."""
+    if status.reason is not None:
+        return False
+    return status.name in {"UNAVAILABLE", "INTERNAL"} and any(words in status.text for words in _RESETS)
+
+
+_UNCONNECTED = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
+"""grpcio's words for a connection that was not made. They are no promise of it: other words mean less, not wrong."""
+
+_CAUSES: tuple[tuple[str, type[Unreachable]], ...] = (
+    ("Connection refused", ConnectionRefused),
+    ("handshake failed", TlsFailed),
+    ("errors resolving", DnsFailed),
+    ("DNS resolution failed", DnsFailed),
+    ("Connection reset", ConnectionAborted),
+    ("Socket closed", ConnectionAborted),
+    ("timed out", ConnectTimeout),
+)
+
+_RESETS = ("RST_STREAM", "Stream removed", "Socket closed", "Connection reset", "GOAWAY", "ping timeout")
+"""grpcio's words for a connection that broke, likewise."""
 
 _KINDS: Mapping[str, type[Failure]] = {
     "CANCELLED": OutcomeUnknown,

@@ -6,6 +6,7 @@ import msgspec
 
 from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, DataRefused, Failure, Permanent, Postponed
 from payments.flows.acting import settle_doubt
+from payments.flows.announcement import announce_payment
 from payments.flows.case import Case, Done, booked, ended_as
 from payments.flows.dead_letters.burying import burial_of
 from payments.flows.desk import Desk
@@ -142,7 +143,8 @@ def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
     burial = burial_of(desk.burials, claim, case.journal, failure, cause.reason or failure.code)
     try:
         booking = Booking(apply.payment, apply.entries)
-        ended = desk.settlements.bury(claim, burial, lines=case.journal.unwritten(), booking=booking)
+        news = announce_payment(desk.events_topic, claim, apply.payment, State.DEAD)
+        ended = desk.settlements.bury_booked(claim, burial, booking, news, lines=case.journal.unwritten())
     except DataRefused:
         ended = _buried(desk, case, burial)
     return booked(desk, case, ended, Buried(burial.reason))

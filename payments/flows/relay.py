@@ -1,47 +1,155 @@
 """Sending the outbox."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from payments.failures import PublishFailed, PublishRefused
+import msgspec
+
+from payments.failures import CircuitOpen, PublishFailed, PublishRefused
+from payments.ledger.bell import Bell
+from payments.ledger.lanes import ALL_LANES, Lanes
 from payments.ledger.outbox import Letter, Outbox
-from payments.streams.publisher import Outgoing, StreamPublisher
+from payments.log_events import Tell
+from payments.streams.publisher import Outgoing, StreamPublisher, to_repeat
+from payments.streams.topics import Topics
+
+Outdate = Callable[[Mapping[str, int]], None]
+"""Takes the newest revision of payments, by id, before others are told of them."""
 
 
-def relay_batch(outbox: Outbox, publisher: StreamPublisher, batch_size: int) -> int:
-    """Send the oldest messages in their order, forget those that are confirmed, and return how many.
+def _nothing(_revisions: Mapping[str, int]) -> None: ...
 
-    A crash between sending and forgetting sends them twice, with the same event id. Raises PublishFailed, DatabaseAway.
+
+class RelayDesk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a relay has at hand."""
+
+    outbox: Outbox
+    lanes: Lanes
+    bell: Bell
+    publisher: StreamPublisher
+    topics: Topics
+    tell: Tell
+    outdate: Outdate = _nothing
+    clock: Callable[[], float] = time.monotonic
+
+
+class Buried(msgspec.Struct, frozen=True):
+    """A letter that the brokers will never take. `dead_letter_id` None: set aside, since it tells of a dead letter."""
+
+    letter: Letter
+    code: str
+    dead_letter_id: int | None
+
+
+class Relayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one batch."""
+
+    read: int = 0
+    """How many letters were looked at."""
+    sent: int = 0
+    buried: tuple[Buried, ...] = ()
+    failures: dict[str, PublishFailed | CircuitOpen] = msgspec.field(default_factory=dict)
+    """Why a topic did not take all, or was not asked."""
+    well: tuple[str, ...] = ()
+    """The topics that took all."""
+
+
+def relay_batch(
+    outbox: Outbox,
+    publisher: StreamPublisher,
+    batch_size: int,
+    lanes: Iterable[int] = ALL_LANES,
+    resting: Iterable[str] = (),
+    outdate: Outdate = _nothing,
+) -> Relayed:
+    """Send the oldest letters of these lanes in the order of each key, and forget those that are confirmed.
+
+    One topic after the other, so that one that takes nothing costs the others only the time to find that out; those
+    that rest are left out. A crash between sending and forgetting sends letters twice, with the same event id. Raises
+    DatabaseAway, CircuitOpen of the ledger's breaker, KafkaBroken.
     """
-    letters = outbox.waiting(batch_size)
-    try:
-        publisher.send(map(_outgoing, letters))
-    except PublishFailed as failure:  # one topic that cannot be written does not make the others come twice
-        _forget_confirmed(outbox, letters, failure.unconfirmed)
-        raise
-    except PublishRefused as refusal:
-        left = _forget_confirmed(outbox, letters, refusal.unconfirmed)
-        return len(letters) - len(left) + sum(_send_one(outbox, publisher, letter) for letter in left)
-    outbox.sent(letters)
-    return len(letters)
+    letters = outbox.waiting(batch_size, lanes, resting)
+    outdate(_revisions(letters))
+    topics = dict.fromkeys(letter.topic for letter in letters)
+    delivered = {
+        topic: _Delivery(outbox, publisher, [each for each in letters if each.topic == topic]) for topic in topics
+    }
+    for delivery in delivered.values():
+        delivery.run()
+    return Relayed(
+        read=len(letters),
+        sent=sum(each.sent for each in delivered.values()),
+        buried=tuple(buried for each in delivered.values() for buried in each.buried),
+        failures={topic: each.failure for topic, each in delivered.items() if each.failure is not None},
+        well=tuple(topic for topic, each in delivered.items() if each.failure is None),
+    )
 
 
-def _forget_confirmed(outbox: Outbox, letters: Sequence[Letter], unconfirmed: frozenset[int] | None) -> list[Letter]:
-    """Forget the letters that were confirmed, if it is known which, and return the others."""
-    if unconfirmed is None:
-        return list(letters)
-    outbox.sent([letter for place, letter in enumerate(letters) if place not in unconfirmed])
-    return [letter for place, letter in enumerate(letters) if place in unconfirmed]
+class _Told(msgspec.Struct):
+    """What is read of an announcement; one of a dead letter has no revision."""
+
+    revision: int | None = None
 
 
-def _send_one(outbox: Outbox, publisher: StreamPublisher, letter: Letter) -> int:
-    """Send one letter alone; one that the brokers will never take is set aside, so that it holds nothing up."""
-    try:
-        publisher.send([_outgoing(letter)])
-    except PublishRefused as refusal:
-        outbox.set_aside(letter, refusal.message)
-    else:
-        outbox.sent([letter])
-    return 1
+_TOLD = msgspec.json.Decoder(_Told)
+
+
+def _revisions(letters: Iterable[Letter]) -> dict[str, int]:
+    """Return the newest revision that is told of each payment."""
+    told = ((letter.key, _TOLD.decode(letter.payload).revision) for letter in letters)
+    return {key: revision for key, revision in told if revision is not None}
+
+
+class _Delivery:
+    """The letters of one batch for one topic."""
+
+    def __init__(self, outbox: Outbox, publisher: StreamPublisher, letters: Sequence[Letter]) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._letters = letters
+        self.sent = 0
+        self.buried: list[Buried] = []
+        self.failure: PublishFailed | CircuitOpen | None = None
+
+    def run(self) -> None:
+        """Send them; where some are refused, the others one by one."""
+        try:
+            self._publisher.send(map(_outgoing, self._letters))
+        except PublishFailed as failure:
+            self._forget_but(failure.unconfirmed)
+            self.failure = failure
+        except CircuitOpen as refusal:
+            self.failure = refusal
+        except PublishRefused as refusal:
+            self._send_each(self._forget_but(refusal.unconfirmed))
+        else:
+            self._forget(self._letters)
+
+    def _forget_but(self, unconfirmed: frozenset[int] | None) -> list[Letter]:
+        """Forget what was confirmed and has nothing unconfirmed of its key before it; return the rest."""
+        if unconfirmed is None:
+            return list(self._letters)
+        again = set(to_repeat([letter.key for letter in self._letters], unconfirmed))
+        self._forget([letter for place, letter in enumerate(self._letters) if place not in again])
+        return [letter for place, letter in enumerate(self._letters) if place in again]
+
+    def _send_each(self, letters: Sequence[Letter]) -> None:
+        """Send one after the other, until the topic takes nothing more; bury those that are refused."""
+        for letter in letters:
+            try:
+                self._publisher.send([_outgoing(letter)])
+            except PublishRefused as refusal:
+                self.buried.append(Buried(letter, refusal.code, self._outbox.refused(letter, refusal)))
+            except (PublishFailed, CircuitOpen) as failure:
+                self.failure = failure
+                return
+            else:
+                self._forget([letter])
+
+    def _forget(self, letters: Sequence[Letter]) -> None:
+        if letters:
+            self._outbox.sent(letters)
+            self.sent += len(letters)
 
 
 def _outgoing(letter: Letter) -> Outgoing:

@@ -12,7 +12,7 @@ from payments.payment import Payment, Status
 PAYMENT_COLUMNS = """
 payments.provider, payments.payment_id, payments.status, payments.currency, payments.amount_minor,
 payments.captured_minor, payments.refunded_total_minor, payments.refunds, payments.disputes,
-payments.authorization_id, payments.capture_id, payments.version
+payments.authorization_id, payments.capture_id, payments.customer_reference, payments.customer_email, payments.version
 """
 
 
@@ -33,7 +33,9 @@ def payment_of(ordering_key: str, row: Sequence[Any]) -> Payment | None:
         disputes=row[8],
         authorization_id=row[9],
         capture_id=row[10],
-        version=row[11],
+        customer_reference=row[11],
+        customer_email=row[12],
+        version=row[13],
     )
 
 
@@ -42,7 +44,7 @@ def payment_parameters(payment: Payment) -> dict[str, Any]:
     told = msgspec.structs.asdict(payment)
     told["refunds"] = msgspec.json.encode(payment.refunds).decode()
     told["disputes"] = msgspec.json.encode(payment.disputes).decode()
-    return told
+    return told | {"refunded_minor": payment.refunded_minor}
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +102,18 @@ SELECT ordering_key, {PAYMENT_COLUMNS}
  WHERE ordering_key = {_LINE}
 """  # noqa: S608 - put together from constants
 
+# Two halves, since each has an index of its own.
 _PASSAGES = f"""
 SELECT id, event_id, kind, state, attempts, due_at, saga::TEXT, failures::TEXT
-  FROM inbox
- WHERE ordering_key = {_LINE}
+  FROM (SELECT *
+          FROM inbox
+         WHERE ordering_key = {_LINE}
+           AND state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
+         UNION ALL
+        SELECT *
+          FROM inbox
+         WHERE ordering_key = {_LINE}
+           AND state IN ('settled', 'declined', 'ignored', 'superseded', 'dead')) AS events
  ORDER BY id
 """  # noqa: S608 - put together from constants
 

@@ -44,17 +44,7 @@ class Database:
             max_idle=60,
             reconnect_timeout=3,  # then the next one who asks starts afresh, instead of waiting out a long backoff
             open=True,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": policy.connect_timeout_seconds,
-                "application_name": "payferry",
-                "options": " ".join(f"-c {name}={value}" for name, value in _session(policy).items()),
-                # a peer that is gone without a word is noticed within about 10 s
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 10_000,
-            },
+            kwargs=connection_options(policy),
         )
 
     def rows(self, statement: str, parameters: Parameters | None = None) -> list[TupleRow]:
@@ -118,6 +108,21 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._pool.close(timeout=2)
+
+
+def connection_options(policy: DatabasePolicy) -> dict[str, Any]:
+    """Return what every connection is opened with."""
+    return {
+        "autocommit": True,
+        "connect_timeout": policy.connect_timeout_seconds,
+        "application_name": "payferry",
+        "options": " ".join(f"-c {name}={value}" for name, value in _session(policy).items()),
+        # a peer that is gone without a word is noticed within about 10 s
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
 
 
 def _session(policy: DatabasePolicy) -> dict[str, str | int]:

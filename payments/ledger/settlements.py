@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from payments.envelope import headers_json
 from payments.failures import CircuitOpen, DatabaseAway, WriteConflict
 from payments.ledger import aliases
 from payments.ledger.books import payment_parameters
@@ -28,10 +29,11 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outbox is to send: JSON for a topic, keyed by the payment."""
+    """What the outbox is to send: JSON for a topic, keyed by the payment, with headers of name and text."""
 
     topic: str
     payload: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -64,12 +66,12 @@ class Settlements:
         lines: Sequence[Line] = (),
         decline: Decline | None = None,
     ) -> Ended | None:
-        """End the event as `state`, with its payment, its entries, its saga's `lines` and the announcement.
+        """End the event as `state`, with its payment, its entries, its saga's `lines`, the feed and the announcement.
 
         `decline` is optional: written under a savepoint, it is left out where the database does not take it. None: the
         event is no longer ours, or its payment is not the one that the claim has read.
         """
-        told = claim.parameters() | _booked(booking) | _news(news)
+        told = claim.parameters() | _booked(booking) | _fed(claim, state, decline) | _news(news)
         told |= {"state": state.value, "lines": saga_json(lines)}
         if decline is None:
             return _ended(self._database.insist(_BOOK, told))
@@ -79,18 +81,19 @@ class Settlements:
         """End the event as `state`, changing nothing else. None: no longer ours."""
         return _ended(self._database.insist(_CLOSE, claim.parameters() | {"state": state.value, "lines": "[]"}))
 
-    def bury(
-        self, claim: Claim, burial: Burial, *, lines: Sequence[Line] = (), booking: Booking | None = None
-    ) -> Ended | None:
+    def bury(self, claim: Claim, burial: Burial, *, lines: Sequence[Line] = ()) -> Ended | None:
         """End the event as dead, with a dead letter that holds all that is known of it. None: no longer ours.
 
-        A replay that fails goes on with the letter that it came from. `booking` is what was done and taken back before.
+        A replay that fails goes on with the letter that it came from.
         """
-        told = claim.parameters() | burial.parameters()
-        told |= {"failure": history(claim, burial.failure), "lines": saga_json(lines)}
-        if booking is None:
-            return _ended(self._database.insist(_BURY, told))
-        return _ended(self._database.insist(_BURY_BOOKED, told | _booked(booking)))
+        return _ended(self._database.insist(_BURY, _buried(claim, burial, lines)))
+
+    def bury_booked(
+        self, claim: Claim, burial: Burial, booking: Booking, news: Announcement, *, lines: Sequence[Line] = ()
+    ) -> Ended | None:
+        """End the event as dead, and book and announce what was done and taken back before. None: no longer ours."""
+        told = _buried(claim, burial, lines) | _booked(booking) | _fed(claim, State.DEAD) | _news(news)
+        return _ended(self._database.insist(_BURY_BOOKED, told))
 
     def _book_with(self, claim: Claim, told: dict[str, Any], decline: Decline) -> Ended | None:
         try:
@@ -121,8 +124,27 @@ def _booked(booking: Booking) -> dict[str, Any]:
     return payment_parameters(payment) | legs | {"alias": aliases.other_name(payment, payment.capture_id)}
 
 
+def _buried(claim: Claim, burial: Burial, lines: Sequence[Line]) -> dict[str, Any]:
+    told = claim.parameters() | burial.parameters()
+    return told | {"failure": history(claim, burial.failure), "lines": saga_json(lines)}
+
+
+def _fed(claim: Claim, state: State, decline: Decline | None = None) -> dict[str, Any]:
+    """Return what the feed tells besides the payment: which event changed it, and how that ended."""
+    event = claim.event
+    return {
+        "event_id": event.event_id,
+        "kind": event.kind.value,
+        "ending": state.value,
+        "occurred_at": event.occurred_at,
+        "decline_kind": decline.kind if decline else None,
+        "decline_code": decline.code if decline else None,
+    }
+
+
 def _news(news: Announcement) -> dict[str, Any]:
-    return {"news_topic": news.topic, "news": news.payload.decode()}
+    headers = headers_json([(name, text.encode()) for name, text in news.headers])
+    return {"news_topic": news.topic, "news": news.payload.decode(), "news_headers": headers}
 
 
 def _ended(row: tuple[Any, ...] | None) -> Ended | None:
@@ -168,8 +190,8 @@ _DEAD = f"""
        AND state = 'processing'"""  # noqa: S608 - put together from constants
 
 _ANNOUNCED = """announced AS (
-    INSERT INTO outbox (topic, key, payload)
-    SELECT %(news_topic)s, ordering_key, %(news)s::JSONB
+    INSERT INTO outbox (topic, key, headers, payload)
+    SELECT %(news_topic)s, ordering_key, %(news_headers)s::JSONB, %(news)s::JSONB
       FROM mine
 )"""
 
@@ -177,9 +199,11 @@ _ANNOUNCED = """announced AS (
 # may have got another name meanwhile: _SAME_PAYMENT.
 _BOOKED = """payment AS (
     INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,
-                          refunded_total_minor, refunds, disputes, authorization_id, capture_id, version)
+                          refunded_total_minor, refunds, disputes, authorization_id, capture_id,
+                          customer_reference, customer_email, changed_by, version)
     SELECT ordering_key, %(provider)s, %(payment_id)s, %(status)s, %(currency)s, %(amount_minor)s, %(captured_minor)s,
-           %(refunded_total_minor)s, %(refunds)s::JSONB, %(disputes)s::JSONB, %(authorization_id)s, %(capture_id)s, 1
+           %(refunded_total_minor)s, %(refunds)s::JSONB, %(disputes)s::JSONB, %(authorization_id)s, %(capture_id)s,
+           %(customer_reference)s, %(customer_email)s, pg_current_xact_id(), 1
       FROM mine
         ON CONFLICT (ordering_key) DO UPDATE
        SET status = excluded.status,
@@ -190,8 +214,21 @@ _BOOKED = """payment AS (
            disputes = excluded.disputes,
            authorization_id = excluded.authorization_id,
            capture_id = excluded.capture_id,
+           customer_reference = excluded.customer_reference,
+           customer_email = excluded.customer_email,
+           changed_by = excluded.changed_by,
            version = payments.version + 1,
            updated_at = now()
+    RETURNING ordering_key, created_at, version
+), fed AS (
+    INSERT INTO payment_events (
+           ordering_key, event_id, kind, ending, occurred_at, decline_kind, decline_code,
+           provider, payment_id, status, currency, amount_minor, captured_minor, refunded_minor,
+           customer_reference, created_at, revision)
+    SELECT ordering_key, %(event_id)s, %(kind)s, %(ending)s, %(occurred_at)s, %(decline_kind)s, %(decline_code)s,
+           %(provider)s, %(payment_id)s, %(status)s, %(currency)s, %(amount_minor)s, %(captured_minor)s,
+           %(refunded_minor)s, %(customer_reference)s, created_at, version
+      FROM payment
 ), booked AS (
     INSERT INTO entries (ordering_key, leg, account, amount_minor, currency, inbox_id)
     SELECT ordering_key, leg, account, amount_minor, currency, id
@@ -281,7 +318,7 @@ WITH mine AS ({_DEAD}
 _BURY_BOOKED = f"""
 WITH mine AS ({_DEAD}{_SAME_PAYMENT}
     RETURNING *
-), {_BOOKED}, {_BURIED}
+), {_BOOKED}, {_BURIED}, {_ANNOUNCED}
 {_SUCCESSOR}"""
 
 _DECLINE = """

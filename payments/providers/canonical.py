@@ -1,10 +1,10 @@
 """Payferry's own form of a payment event, for producers that speak for no provider, or for one in our words.
 
     {"id": "pay_7", "provider": "stripe", "amount": "12.30", "currency": "EUR", "status": "completed",
-     "customer_email": "…", "created_at": "2026-05-04T12:00:00Z", "metadata": {"order": "7"}}
+     "customer_reference": "…", "customer_email": "…", "created_at": "2026-05-04T12:00:00Z", "metadata": {"order": "7"}}
 
 `amount` is in major units, a string or a JSON number, and read as it is written: no float comes near it. `amount_minor`
-is an integer in the minor units that the provider counts. Exactly one of them is there. `customer_email` is never read.
+is an integer in the minor units that the provider counts. Exactly one of them is there.
 """
 
 import json
@@ -19,6 +19,7 @@ from payments import money
 from payments.event import Event, Kind, Provider, ordering_key
 from payments.failures import Undecodable
 from payments.providers import paypal, stripe
+from payments.providers.customer import ABSENT, email_of, reference_of, value_of
 from payments.providers.shape import (
     Identifier,
     MinorAmount,
@@ -74,6 +75,8 @@ class Message(msgspec.Struct):
     event_id: Identifier | None = None
     refund_id: Identifier | None = None
     parent_id: Identifier | None = None
+    customer_reference: msgspec.Raw = ABSENT
+    customer_email: msgspec.Raw = ABSENT
     metadata: dict[str, Any] | None = None
 
 
@@ -102,6 +105,8 @@ def decode(raw: bytes) -> Event:
         reference_id=message.refund_id,
         parent_id=message.parent_id,
         metadata=text_map(message.metadata),
+        customer_reference=reference_of(value_of(message.customer_reference)),
+        customer_email=email_of(value_of(message.customer_email)),
     )
 
 
@@ -147,10 +152,12 @@ def _check_repeats(raw: bytes) -> None:
     if b"\\u" not in raw and all(raw.count(name) <= 1 for name in _QUOTED_FIELDS):
         return
     names = [name for name, _ in json.loads(raw, object_pairs_hook=list, parse_int=str, parse_float=str)]
-    for field in Message.__struct_fields__:
+    for field in _TOLD_ONCE:
         if names.count(field) > 1:
             raise Undecodable(f"$.{field}", "given twice")
 
 
-_QUOTED_FIELDS = tuple(f'"{field}"'.encode() for field in Message.__struct_fields__)
+# who pays moves no money, so that is read as leniently as elsewhere: the last one counts
+_TOLD_ONCE = tuple(field for field in Message.__struct_fields__ if not field.startswith("customer_"))
+_QUOTED_FIELDS = tuple(f'"{field}"'.encode() for field in _TOLD_ONCE)
 _DECODER = msgspec.json.Decoder(Message)

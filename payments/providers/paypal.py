@@ -16,6 +16,7 @@ import msgspec
 from payments import money
 from payments.event import Event, Kind, Provider, ordering_key
 from payments.failures import Undecodable
+from payments.providers.customer import NOBODY, Customer, email_of, part_of, reference_of, value_of
 from payments.providers.paypal_shapes import Dispute, Envelope, Money, Order, RelatedIds, Resource, Webhook
 from payments.providers.shape import amount_at, currency_code, from_moment, identifier, ignored, text_map
 
@@ -68,12 +69,13 @@ def decode(raw: bytes, event_type: str) -> Event:
 
 
 def _payment(webhook: Webhook[Resource], kind: Kind) -> Event:
-    return _event(webhook, kind, webhook.resource.amount, _names_of_payment(webhook.resource))
+    payment = webhook.resource
+    return _event(webhook, kind, payment.amount, _names_of_payment(payment), _customer(payment))
 
 
 def _sale(webhook: Webhook[Resource], kind: Kind) -> Event:
     sale = webhook.resource
-    return _event(webhook, kind, sale.amount, Names(sale.id, sale.id, sale.parent_payment))
+    return _event(webhook, kind, sale.amount, Names(sale.id, sale.id, sale.parent_payment), _customer(sale))
 
 
 def _refund(webhook: Webhook[Resource], kind: Kind) -> Event:
@@ -106,7 +108,7 @@ def _order(webhook: Webhook[Order], kind: Kind) -> Event:
         if other != currency:
             raise Undecodable(f"$.resource.purchase_units[{index}].amount", "not in the currency of the first")
     total = amount_at("$.resource.purchase_units", lambda: money.bounded(sum(amount for amount, _ in parts)))
-    return _built(webhook, kind, (total, currency), Names(order.id, order.id, None))
+    return _built(webhook, kind, (total, currency), Names(order.id, order.id, None), customer=_customer(order))
 
 
 def _dispute(webhook: Webhook[Dispute], kind: Kind) -> Event:
@@ -120,8 +122,9 @@ def _dispute(webhook: Webhook[Dispute], kind: Kind) -> Event:
     return _built(webhook, kind, amount, Names(disputed[0], disputed[0], None, dispute.dispute_id))
 
 
-def _event(webhook: Webhook[Resource], kind: Kind, amount: Money, names: Names) -> Event:
-    return _built(webhook, kind, _minor(amount, "$.resource.amount"), names, _metadata(webhook.resource))
+def _event(webhook: Webhook[Resource], kind: Kind, amount: Money, names: Names, customer: Customer = NOBODY) -> Event:
+    metadata = _metadata(webhook.resource)
+    return _built(webhook, kind, _minor(amount, "$.resource.amount"), names, metadata=metadata, customer=customer)
 
 
 def _built(
@@ -129,7 +132,9 @@ def _built(
     kind: Kind,
     amount: tuple[int, str],
     names: Names,
+    *,
     metadata: dict[str, str] | None = None,
+    customer: Customer = NOBODY,
 ) -> Event:
     return Event(
         provider=Provider.PAYPAL,
@@ -143,6 +148,18 @@ def _built(
         reference_id=names.reference_id,
         parent_id=names.parent_id,
         metadata=metadata or {},
+        customer_reference=customer.reference,
+        customer_email=customer.email,
+    )
+
+
+def _customer(paid: Resource | Order) -> Customer:
+    """Return who pays. Not for refunds: their `payer` is the merchant, who pays back."""
+    payer = value_of(paid.payer)
+    wallet = part_of(value_of(paid.payment_source), "paypal")
+    return Customer(
+        reference_of(part_of(payer, "payer_id")) or reference_of(part_of(wallet, "account_id")),
+        email_of(part_of(payer, "email_address")) or email_of(part_of(wallet, "email_address")),
     )
 
 

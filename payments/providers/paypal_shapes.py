@@ -4,6 +4,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from payments.providers.customer import ABSENT
 from payments.providers.shape import Identifier, Moment
 
 
@@ -46,6 +47,8 @@ class Resource(msgspec.Struct):
     supplementary_data: SupplementaryData | None = None
     sale_id: Identifier | None = None
     parent_payment: Identifier | None = None
+    payer: msgspec.Raw = ABSENT
+    payment_source: msgspec.Raw = ABSENT
     custom_id: Any = None
     invoice_id: Any = None
     custom: Any = None
@@ -63,6 +66,8 @@ class Order(msgspec.Struct):
 
     id: Identifier
     purchase_units: list[PurchaseUnit]
+    payer: msgspec.Raw = ABSENT
+    payment_source: msgspec.Raw = ABSENT
 
 
 class Transaction(msgspec.Struct):

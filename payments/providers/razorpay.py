@@ -11,6 +11,7 @@ import msgspec
 
 from payments.event import Event, Kind, Provider, ordering_key
 from payments.failures import Undecodable
+from payments.providers.customer import ABSENT, NOBODY, Customer, email_of, reference_of, value_of
 from payments.providers.shape import (
     Identifier,
     MinorAmount,
@@ -41,6 +42,10 @@ MEANINGS = {
 """Every other event is ignored."""
 
 
+NO_EMAIL = "void@razorpay.com"
+"""What Razorpay's checkout fills in where a customer gave no address."""
+
+
 class Payment(msgspec.Struct):
     """https://razorpay.com/docs/api/payments/entity."""
 
@@ -49,6 +54,8 @@ class Payment(msgspec.Struct):
     currency: str
     order_id: Identifier | None = None
     created_at: UnixSeconds | None = None
+    customer_id: msgspec.Raw = ABSENT
+    email: msgspec.Raw = ABSENT
     notes: Any = None
     """An object, or `[]` where there are none."""
 
@@ -148,6 +155,7 @@ def decode(raw: bytes, event_type: str, event_id: str | None) -> Event:
 
 def _event(entity: Entity, path: str, *, kind: Kind, event_id: str, created_at: int) -> Event:
     payment_id = entity.id if isinstance(entity, Payment) else entity.payment_id
+    customer = _customer(entity) if isinstance(entity, Payment) else NOBODY
     return Event(
         provider=Provider.RAZORPAY,
         event_id=event_id,
@@ -160,7 +168,14 @@ def _event(entity: Entity, path: str, *, kind: Kind, event_id: str, created_at: 
         reference_id=None if isinstance(entity, Payment) else entity.id,
         parent_id=entity.order_id if isinstance(entity, Payment) else None,
         metadata=text_map(entity.notes),
+        customer_reference=customer.reference,
+        customer_email=customer.email,
     )
+
+
+def _customer(payment: Payment) -> Customer:
+    email = email_of(value_of(payment.email))
+    return Customer(reference_of(value_of(payment.customer_id)), None if email == NO_EMAIL else email)
 
 
 def _first(*created_at: int | None) -> int:

@@ -67,11 +67,16 @@ def amount_at(path: str, read: Callable[[], int]) -> int:
 
 def identifier(text: str, path: str) -> str:
     """Return a name that msgspec has not seen, if it is an Identifier. Raises Undecodable at `path`."""
-    if len(text) <= MAX_ID_CHARS and _IDENTIFIER.search(text):
+    if is_identifier(text):
         return text
     raise Undecodable(
         path, f"makes an id that is empty, blank at an end, holds controls or is over {MAX_ID_CHARS} long"
     )
+
+
+def is_identifier(text: str) -> bool:
+    """Return whether a text is what Identifier stands for."""
+    return len(text) <= MAX_ID_CHARS and _IDENTIFIER.search(text) is not None
 
 
 def text_map(given: object) -> dict[str, str]:

@@ -13,6 +13,7 @@ import msgspec
 from payments import money
 from payments.event import Event, Kind, Provider, ordering_key
 from payments.failures import Undecodable
+from payments.providers.customer import ABSENT, NOBODY, Customer, email_of, part_of, reference_of, value_of
 from payments.providers.shape import Identifier, MinorAmount, UnixSeconds, currency_code, from_unix, ignored, text_map
 
 EXPONENTS: Mapping[str, int] = MappingProxyType({**money.EXPONENTS, "MGA": 0, "ISK": 2, "UGX": 2})
@@ -66,6 +67,8 @@ class PaymentIntent(msgspec.Struct):
     currency: str
     amount_capturable: MinorAmount | None = None
     amount_received: MinorAmount | None = None
+    customer: msgspec.Raw = ABSENT
+    receipt_email: msgspec.Raw = ABSENT
     metadata: Any = None
 
 
@@ -79,6 +82,9 @@ class Charge(msgspec.Struct):
     amount_refunded: MinorAmount | None = None
     captured: bool | None = None
     payment_intent: Reference = None
+    customer: msgspec.Raw = ABSENT
+    receipt_email: msgspec.Raw = ABSENT
+    billing_details: msgspec.Raw = ABSENT
     metadata: Any = None
 
 
@@ -151,6 +157,7 @@ def decode(raw: bytes, event_type: str) -> Event:
 def _event(webhook: Webhook[Thing], meaning: Meaning) -> Event:
     thing = webhook.data.object
     payment_id = _payment_id(thing)
+    customer = _customer(thing)
     return Event(
         provider=Provider.STRIPE,
         event_id=webhook.id,
@@ -162,6 +169,8 @@ def _event(webhook: Webhook[Thing], meaning: Meaning) -> Event:
         ordering_key=ordering_key(Provider.STRIPE, payment_id),
         reference_id=thing.id if isinstance(thing, Refund | Dispute) else None,
         metadata=text_map(thing.metadata),
+        customer_reference=customer.reference,
+        customer_email=customer.email,
     )
 
 
@@ -178,6 +187,17 @@ def _payment_id(thing: Thing) -> str:
 
 def _id_of(reference: str | Expanded | None) -> str | None:
     return reference.id if isinstance(reference, Expanded) else reference
+
+
+def _customer(thing: Thing) -> Customer:
+    """Return who pays, where the object is one that says so: refunds and disputes only name their payment."""
+    if isinstance(thing, Refund | Dispute):
+        return NOBODY
+    customer = value_of(thing.customer)
+    email = email_of(value_of(thing.receipt_email))
+    if email is None and isinstance(thing, Charge):
+        email = email_of(part_of(value_of(thing.billing_details), "email"))
+    return Customer(reference_of(part_of(customer, "id") if isinstance(customer, dict) else customer), email)
 
 
 def _amount(thing: Thing, field: str) -> int:

@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +12,27 @@ from rich.progress import Progress
 
 from config.settings import load_settings
 from payments.event import Provider
-from payments.failures import Undecodable
+from payments.failures import ConfigurationError, Failure, KafkaUnauthorized, Undecodable, UnknownTopic
 from payments.providers.decoding import decode_event
-from payments.streams.publisher import Outgoing
+from payments.resilience.backoff import Backoff
+from payments.streams.publisher import Outgoing, Retries, StreamPublisher
 from payments.wiring import Wiring
-from workers.cli.console import error_console
+from workers.cli.terminal.console import error_console, print_json
 from workers.logs import configure_logs
 from workers.traffic import Traffic, outgoing
 
 _CHUNK = 500
 
+_RETRIES = Retries(most=2, delay_seconds=Backoff(base_seconds=1.0, cap_seconds=5.0).delay_seconds)
+"""After a delivery that took 30 s in vain: a broker that is started anew is back by then, and a person still waits."""
 
-def produce(
+_ADVICE: Mapping[type[Failure], str] = {
+    UnknownTopic: "the brokers have no topic {topic}: create it, or set KAFKA_TOPIC",
+    KafkaUnauthorized: "the brokers refuse our login, or our right to write {topic}: see KAFKA_SASL_… and KAFKA_SSL",
+}
+
+
+def produce(  # noqa: PLR0913 - each argument is an option of the command line
     count: Annotated[int, typer.Option(help="How many records.", min=1)] = 100,
     rate: Annotated[float | None, typer.Option(help="Records a second. Default: as fast as it goes.", min=0.01)] = None,
     interval: Annotated[float | None, typer.Option(help="Seconds between two records.", min=0)] = None,
@@ -31,6 +40,8 @@ def produce(
     provider: Annotated[Provider | None, typer.Option(help="Made-up messages of this one only.")] = None,
     bad: Annotated[float, typer.Option(help="Share of malformed records.", min=0, max=1)] = 0.0,
     seed: Annotated[int | None, typer.Option(help="The same seed makes the same records.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="How publishing went, as one JSON object.")] = False,
 ) -> None:
     """Put payment events on the topic. Exits 0 only once the brokers have confirmed every one."""
     if rate is not None and interval is not None:
@@ -41,7 +52,14 @@ def produce(
     messages = _from_file(file, topic) if file else made_up(topic, count, seed, provider, bad)
     settings.require("KAFKA_BOOTSTRAP_SERVERS")
     pause_seconds = interval if interval is not None else (1 / rate if rate else 0.0)
-    sent = send(Wiring(settings), messages, pause_seconds=pause_seconds, total=None if file else count)
+    publisher = Wiring(settings).publisher(retries=_RETRIES)
+    try:
+        sent = send(publisher, messages, pause_seconds=pause_seconds, total=None if file else count)
+    except (UnknownTopic, KafkaUnauthorized) as failure:
+        raise ConfigurationError(_ADVICE[type(failure)].format(topic=topic)) from failure
+    finally:
+        if json:
+            print_json(publisher.report().told())
     error_console().print(f"{sent} records on {topic}")
 
 
@@ -58,7 +76,7 @@ def made_up(
 
 
 def send(
-    wiring: Wiring,
+    publisher: StreamPublisher,
     messages: Iterable[Outgoing],
     *,
     pause_seconds: float = 0.0,
@@ -66,7 +84,6 @@ def send(
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
     """Send all, evenly paced, and return how many the brokers confirmed. Raises PublishFailed."""
-    publisher = wiring.publisher()
     chunk = _CHUNK if pause_seconds == 0 else max(1, min(_CHUNK, int(0.05 / pause_seconds)))
     sent, started = 0, clock()
     with Progress(console=error_console(), transient=True) as progress:

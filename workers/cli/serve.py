@@ -48,13 +48,13 @@ def bridge() -> None:
 
 
 def relay() -> None:
-    """Send the outbox to Kafka. Stops cleanly on SIGTERM."""
+    """Send the outbox to Kafka, beside any number of other relays. Stops cleanly on SIGTERM."""
     from workers.relay import Relay  # noqa: PLC0415 - only this verb needs it
 
     settings = _settings()
     settings.require("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
     wiring = Wiring(settings)
-    sender = Relay(wiring.outbox(), wiring.publisher(), wiring.tell)
+    sender = Relay(wiring.relay_desk())
     signal.signal(signal.SIGTERM, sender.stop)
     signal.signal(signal.SIGINT, sender.stop)
     announce_ready(settings.process)

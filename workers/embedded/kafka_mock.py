@@ -71,6 +71,10 @@ class KafkaMock(Server):
         """Make a topic; KafkaMockError where it exists."""
         self._tell(f"topic {name} {partitions}")
 
+    def set_topic_error(self, name: str, code: int) -> None:
+        """Let the brokers say `code` of the topic (Kafka's protocol guide lists them), or 0 for nothing."""
+        self._tell(f"error {name} {code}")
+
     def set_down(self, broker: int = 1) -> None:
         """Take a broker away, its records kept. Ids start at 1."""
         self._tell(f"down {broker}")
@@ -163,6 +167,8 @@ def _carry_out(cluster: MockCluster, words: list[str]) -> None:
     match words:
         case ["topic", name, partitions]:
             cluster.create_topic(name, int(partitions))
+        case ["error", name, code]:
+            cluster.set_topic_error(name, int(code))
         case ["down", broker]:
             cluster.set_down(int(broker))
         case ["up", broker]:

@@ -51,6 +51,10 @@ class MockCluster:
         """Let the broker answer again."""
         self._check(self._library.rd_kafka_mock_broker_set_up(self._cluster, broker))
 
+    def set_topic_error(self, name: str, code: int) -> None:
+        """Let the brokers say `code` of the topic, such as that it does not exist, or 0 for nothing."""
+        self._library.rd_kafka_mock_topic_set_error(self._cluster, name.encode(), code)
+
     def close(self) -> None:
         """End the brokers; what they held is gone."""
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
@@ -74,6 +78,7 @@ def _library() -> Any:  # noqa: ANN401  # functions of a C library have no Pytho
         "rd_kafka_mock_cluster_destroy": (None, [pointer]),
         "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
         "rd_kafka_mock_topic_create": (integer, [pointer, text, integer, integer]),
+        "rd_kafka_mock_topic_set_error": (None, [pointer, text, integer]),
         "rd_kafka_mock_broker_set_down": (integer, [pointer, ctypes.c_int32]),
         "rd_kafka_mock_broker_set_up": (integer, [pointer, ctypes.c_int32]),
     }

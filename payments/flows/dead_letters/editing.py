@@ -13,6 +13,7 @@ from payments.flows.intake import decode_record
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.changes import Changes, Edited, NotPossible, Original
 from payments.ledger.dead_letters.choice import OPEN
+from payments.ledger.dead_letters.outgoing import ORIGIN
 from payments.queue.wakeups import Wakeups
 
 
@@ -33,6 +34,11 @@ def with_values(payload: bytes, told: list[tuple[str, str]]) -> bytes:
 
 def edited_event(original: Original, payload: bytes, max_bytes: int) -> Event:
     """Return the event that the edited payload tells. Raises NotPossible, naming what is wrong and the fix."""
+    if original.origin == ORIGIN:
+        raise NotPossible(
+            f"dead letter {original.letter_id} is a message of ours, which tells what is booked and cannot be edited; "
+            "replay it once the brokers take it, or discard it"
+        )
     record = Record(
         topic=original.topic,
         partition=original.partition,

@@ -32,6 +32,8 @@ class Sorted(msgspec.Struct, frozen=True):
     superseded: tuple[Candidate, ...]
     to_read: tuple[Candidate, ...]
     """Those that never became an event."""
+    to_send_out: tuple[Candidate, ...]
+    """Messages of ours that the brokers refused."""
 
 
 def gate_of(switchboard: Switchboard, provider: str) -> Gate:
@@ -52,9 +54,10 @@ def most_through(gate: Gate, turn: Turn, provider: str) -> int:
 def sort_out(candidates: list[Candidate]) -> Sorted:
     """Judge each candidate by its payment as it is booked now."""
     superseded = tuple(each for each in candidates if is_superseded(each))
-    to_read = tuple(each for each in candidates if each.inbox_id is None)
-    rest = {each.letter_id for each in (*superseded, *to_read)}
-    return Sorted(tuple(each for each in candidates if each.letter_id not in rest), superseded, to_read)
+    to_send_out = tuple(each for each in candidates if each.goes_out)
+    to_read = tuple(each for each in candidates if each.inbox_id is None and not each.goes_out)
+    rest = {each.letter_id for each in (*superseded, *to_read, *to_send_out)}
+    return Sorted(tuple(each for each in candidates if each.letter_id not in rest), superseded, to_read, to_send_out)
 
 
 def is_superseded(candidate: Candidate) -> bool:

@@ -148,8 +148,9 @@ class Round:
         superseded = self._turn.supersede(found.superseded, self._job_id) if found.superseded else 0
         sent = self._turn.send(found.to_send, self._job_id) if found.to_send else []
         self._wakeups += sent
+        sent_out = self._turn.send_out(found.to_send_out, self._job_id) if found.to_send_out else 0
         read = self._read(found.to_read) if found.to_read else Replayed()
-        return Replayed(sent=len(sent), superseded=superseded) + read
+        return Replayed(sent=len(sent) + sent_out, superseded=superseded) + read
 
     def _read(self, candidates: Sequence[Candidate]) -> Replayed:
         """Look again at records that were no events; what can be read now is taken in."""

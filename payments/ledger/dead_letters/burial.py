@@ -130,11 +130,11 @@ def _row(corpse: Corpse) -> tuple[object, ...]:
         *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
         *(told["reason"], told["failure_type"], told["category"], told["message"], told["stack"], told["service"]),
         *(told["operation"], told["fingerprint"], correlation_id, record.trace_id),
-        *(_history(burial.failure, correlation_id), told["criticality"]),
+        *(first_attempt(burial.failure, correlation_id), told["criticality"]),
     )
 
 
-def _history(failure: Failure, correlation_id: str | None) -> str:
+def first_attempt(failure: Failure, correlation_id: str | None) -> str:
     """Return the failure as the one line of its history, in the form that those of workers have."""
     told = {
         "attempt": 1,

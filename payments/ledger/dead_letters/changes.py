@@ -25,6 +25,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
 
     letter_id: int
     state: str
+    origin: str
     inbox_id: int | None
     topic: str
     partition: int
@@ -157,7 +158,7 @@ UPDATE dead_letters AS letter
 """
 
 _ORIGINAL = """
-SELECT letter.id, letter.state::TEXT, letter.inbox_id, letter.topic, letter.partition, letter."offset",
+SELECT letter.id, letter.state::TEXT, letter.origin, letter.inbox_id, letter.topic, letter.partition, letter."offset",
        letter.headers::TEXT, letter.payload, coalesce(inbox.event, letter.event)::TEXT,
        coalesce(inbox.saga, '[]')::TEXT
   FROM dead_letters AS letter

@@ -23,7 +23,10 @@ DUE = Choice(states=("pending",))
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter that is ours for this transaction: its event and payment, or the record that never became an event."""
+    """A letter that is ours for this transaction: its event and payment, or the record that never became an event.
+
+    One that `goes_out` has none of them: it is a message of ours that the brokers refused.
+    """
 
     letter_id: int
     inbox_id: int | None
@@ -31,6 +34,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment | None
     record: Record | None
     saga: tuple[Line, ...] = ()
+    goes_out: bool = False
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +103,11 @@ class Turn:
         told = {"ids": ids, "by": self._actor.who, "job_id": job_id}
         return [wakeup(row) for row in self.connection.execute(_SEND, told).fetchall()]
 
+    def send_out(self, candidates: Sequence[Candidate], job_id: int | None) -> int:
+        """Put refused messages of ours back into the outbox, each as it was; the relay ends their letters."""
+        told = {"ids": [each.letter_id for each in candidates], "by": self._actor.who, "job_id": job_id}
+        return self.connection.execute(_SEND_OUT, told).rowcount
+
     def supersede(self, candidates: Sequence[Candidate], job_id: int | None) -> int:
         """End letters whose events later ones have overtaken; nothing of them reaches a provider."""
         ids = [each.inbox_id for each in candidates]
@@ -139,17 +148,24 @@ class Turn:
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    letter_id, inbox_id, ordering_key, event, saga, topic, partition, offset, key, headers, payload = row[:11]
+    letter_id, inbox_id, ordering_key, event, saga, goes_out, topic, partition, offset, key, headers, payload = row[:12]
     record = None
-    if inbox_id is None:
+    if inbox_id is None and not goes_out:
         pairs = _HEADERS.decode(headers)
         record = Record(
             topic=topic, partition=partition, offset=offset, key=key, headers=[*pairs], payload=bytes(payload)
         )
     known = None if event is None else msgspec.structs.replace(decode(event), ordering_key=ordering_key)
-    payment = payment_of(ordering_key, row[11:]) if ordering_key else None
-    lines = saga_lines(saga) if saga else ()
-    return Candidate(letter_id=letter_id, inbox_id=inbox_id, event=known, payment=payment, record=record, saga=lines)
+    payment = payment_of(ordering_key, row[12:]) if ordering_key else None
+    return Candidate(
+        letter_id=letter_id,
+        inbox_id=inbox_id,
+        event=known,
+        payment=payment,
+        record=record,
+        saga=saga_lines(saga) if saga else (),
+        goes_out=goes_out,
+    )
 
 
 _HEADERS = msgspec.json.Decoder(list[tuple[str, bytes]])
@@ -208,8 +224,9 @@ _WALK = "SELECT set_config('enable_sort', 'off', TRUE), set_config('enable_bitma
 # event.
 _PICK = f"""
 WITH picked AS MATERIALIZED (
-    SELECT letter.id, letter.inbox_id, letter.ordering_key, letter.topic, letter.partition, letter."offset", letter.key,
-           letter.headers, CASE WHEN letter.inbox_id IS NULL THEN letter.payload END AS payload
+    SELECT letter.id, letter.inbox_id, letter.ordering_key, letter.origin = 'outbox' AS goes_out, letter.topic,
+           letter.partition, letter."offset", letter.key, letter.headers,
+           CASE WHEN letter.inbox_id IS NULL AND letter.origin <> 'outbox' THEN letter.payload END AS payload
       FROM dead_letters AS letter
      WHERE {{condition}}
        AND letter.provider IS NOT DISTINCT FROM %(lane)s
@@ -234,7 +251,7 @@ WITH picked AS MATERIALIZED (
        FOR UPDATE OF letter SKIP LOCKED
 )
 SELECT picked.id, picked.inbox_id, coalesce(aliases.ordering_key, picked.ordering_key), inbox.event::TEXT,
-       nullif(inbox.saga, '[]')::TEXT, picked.topic, picked.partition, picked."offset", picked.key,
+       nullif(inbox.saga, '[]')::TEXT, picked.goes_out, picked.topic, picked.partition, picked."offset", picked.key,
        picked.headers::TEXT, picked.payload, {PAYMENT_COLUMNS}
   FROM picked
   LEFT JOIN inbox ON inbox.id = picked.inbox_id
@@ -281,6 +298,23 @@ WITH back AS (
 SELECT id, wakeup, provider, ordering_key
   FROM back
  ORDER BY wakeup
+"""  # noqa: S608 - put together from constants
+
+_SEND_OUT = f"""
+WITH back AS (
+    UPDATE dead_letters AS letter
+       SET state = 'replaying',
+           next_replay_at = NULL,
+           replay_count = replay_count + 1,
+           job_id = coalesce(%(job_id)s::BIGINT, job_id),
+           replays = replays || jsonb_build_array(jsonb_build_object('mark', 'sent', {_LINE}))
+     WHERE id = ANY (%(ids)s::BIGINT[])
+    RETURNING id, topic, key, headers, payload
+)
+INSERT INTO outbox (topic, key, headers, payload, dead_letter_id)
+SELECT topic, convert_from(key, 'UTF8'), headers, convert_from(payload, 'UTF8')::JSONB, id
+  FROM back
+ ORDER BY id
 """  # noqa: S608 - put together from constants
 
 _SUPERSEDE = f"""

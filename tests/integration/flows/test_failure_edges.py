@@ -30,7 +30,7 @@ from payments.gateway.result import Answer, Charge
 from payments.ledger.claims import Claims
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.inbox import Inbox
-from payments.ledger.outbox import Outbox
+from payments.ledger.lanes import Lanes
 from payments.ledger.settlements import Settlements
 from payments.policy_check import load_policies
 from payments.resilience.exchange import Exchange, connect
@@ -96,7 +96,7 @@ def test_an_outage_of_kafka_never_counts_against_the_database(database_url: str)
     policy = DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=9000)
     database = Database(database_url, policy, shield)
     try:
-        with suppress(BrokerUnavailable), Outbox(database).turn():
+        with suppress(BrokerUnavailable), Lanes(database).shared():
             raise BrokerUnavailable("no broker", service="kafka")
         assert database.row("SELECT 1") == (1,)
     finally:

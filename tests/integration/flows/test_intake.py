@@ -142,6 +142,25 @@ def test_another_message_under_a_known_id_is_buried_and_the_first_one_stands(
     assert database.row("SELECT event ->> 'amount_minor', kind FROM inbox") == ("1000", "captured")
 
 
+@pytest.mark.parametrize("other", [{"customer_email": "joe@example.com"}, {"customer_reference": "cus_2"}])
+def test_another_customer_alone_is_no_contradiction_and_the_first_one_stands(
+    intake: Intake, database: Database, other: dict[str, str]
+) -> None:
+    again = records(a_message("p1", customer_reference="cus_1"), a_message("p1", **other))
+    assert intake.take(again) == Taken(new=1, known=1, dead=0, woken=1)
+    told = database.row("SELECT event ->> 'customer_reference', event ->> 'customer_email' FROM inbox")
+    assert told == ("cus_1", "jo@example.com")
+
+
+def test_an_event_that_was_stored_before_customers_were_read_is_known_when_it_comes_again(
+    intake: Intake, database: Database
+) -> None:
+    intake.take(records(a_message("p1")))
+    database.run("UPDATE inbox SET event = event - 'customer_reference' - 'customer_email'")
+    assert intake.take(records(a_message("p1"))) == Taken(new=0, known=1, dead=0, woken=0)
+    assert dead(database) == []
+
+
 def test_an_event_that_we_do_not_handle_ends_without_a_wakeup(intake: Intake, queue: Queue, database: Database) -> None:
     assert intake.take(records(a_message("p1", "reviewed"))) == Taken(new=1, known=0, dead=0, woken=0)
     assert database.row("SELECT state FROM inbox") == ("ignored",)
@@ -230,6 +249,8 @@ def test_no_email_and_no_card_number_ever_gets_into_redis(database: Database, ap
     ]
     taken = make(database, Wakeups(app, PROCESS_TASK)).take(told)
     assert taken.woken > 10
+    read = database.rows("SELECT DISTINCT provider FROM inbox WHERE event ->> 'customer_email' = 'jo@example.com'")
+    assert {provider for (provider,) in read} == set(Provider), "what must not get there is really read"
     with redis.Redis.from_url(redis_url) as client:
         keys = [key for key in client.scan_iter() if client.type(key) == b"list"]
         messages = b"".join(b"".join(client.lrange(key, 0, -1)) for key in keys)

@@ -93,13 +93,57 @@ def test_what_has_happened_at_the_provider_is_recorded_without_asking_it(
 
 
 def test_the_end_of_an_event_is_announced_without_personal_data(desk: Desk, database: Database) -> None:
-    [inbox_id] = receive(database, an_event(metadata={"email": "jo@example.com"}))
+    [inbox_id] = receive(database, an_event(metadata={"email": "jo@example.com"}, **JO))
     process(desk, inbox_id)
+    assert customers(database) == {"stripe:p1": ("cus_1", "jo@example.com")}
     row = database.row("SELECT topic, key, payload FROM outbox")
     assert row is not None
     assert row[:2] == ("payments.events", "stripe:p1")
     assert (row[2]["ending"], row[2]["status"], row[2]["captured_minor"]) == ("settled", "completed", 1000)
     assert "example.com" not in str(row[2])
+
+
+JO = {"customer_reference": "cus_1", "customer_email": "jo@example.com"}
+
+
+def customers(database: Database) -> dict[str, tuple[str | None, str | None]]:
+    told = database.rows("SELECT ordering_key, customer_reference, customer_email FROM payments")
+    return {key: (reference, email) for key, reference, email in told}
+
+
+@pytest.mark.parametrize("kind", [Kind.REQUESTED, Kind.AUTHORIZED, Kind.CAPTURED, Kind.FAILED, Kind.VOIDED])
+def test_a_payment_knows_the_customer_of_its_first_event(desk: Desk, database: Database, kind: Kind) -> None:
+    [inbox_id] = receive(database, an_event(kind=kind, **JO))
+    process(desk, inbox_id)
+    assert customers(database) == {"stripe:p1": ("cus_1", "jo@example.com")}
+
+
+def test_a_payment_that_is_declined_or_taken_back_knows_its_customer(make_desk: MakeDesk, database: Database) -> None:
+    for payment_id, verb in (("p1", "authorize"), ("p2", "capture")):
+        desk = make_desk(gateways={Provider.STRIPE: FakeGateway(**{verb: [refusal()]})})
+        [inbox_id] = receive(database, an_event(f"evt_{payment_id}", Kind.REQUESTED, payment_id, **JO))
+        process(desk, inbox_id)
+    assert set(customers(database).values()) == {("cus_1", "jo@example.com")}
+    assert set(customers(database)) == {"stripe:p1", "stripe:p2"}
+
+
+def test_a_later_event_fills_in_what_was_not_known_of_the_customer_and_overwrites_nothing(
+    desk: Desk, database: Database
+) -> None:
+    told = [
+        an_event("evt_1", Kind.CAPTURED),
+        an_event("evt_2", Kind.CAPTURED, customer_reference="cus_of_a_superseded_event"),
+        an_event("evt_3", Kind.REFUNDED, amount_minor=100, reference_id="r1", customer_reference="cus_1"),
+        an_event("evt_4", Kind.REFUNDED, amount_minor=100, reference_id="r2", **JO | {"customer_reference": "cus_2"}),
+        an_event("evt_5", Kind.REFUNDED, amount_minor=100, reference_id="r3", customer_email="other@example.com"),
+    ]
+    seen = []
+    for event in told:
+        [inbox_id] = receive(database, event)
+        process(desk, inbox_id)
+        seen.append(customers(database)["stripe:p1"])
+    jo = ("cus_1", "jo@example.com")
+    assert seen == [(None, None), (None, None), ("cus_1", None), jo, jo]
 
 
 @pytest.mark.parametrize(
@@ -537,7 +581,7 @@ def test_a_webhook_about_the_authorization_that_is_faster_than_its_answer_captur
 def test_what_is_logged_names_the_ending_and_holds_no_metadata(
     desk: Desk, database: Database, told: list[tuple[str, dict[str, object]]]
 ) -> None:
-    [inbox_id] = receive(database, an_event(metadata={"email": "jo@example.com"}))
+    [inbox_id] = receive(database, an_event(metadata={"email": "jo@example.com"}, **JO))
     process(desk, inbox_id)
     [(name, fields)] = told
     assert (name, fields["ending"], fields["payment_id"], fields["attempt"]) == (

@@ -1,47 +1,33 @@
-import threading
+"""One batch of the outbox, and the loop of a relay, with a publisher that is played by a list."""
+
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from typing import Any, Self, cast
+from collections.abc import Iterable
+from typing import cast
 
 import pytest
 
-from payments.failures import MessageTooLarge, PublishFailed, PublishRefused, UnknownTopic
-from payments.flows.relay import relay_batch
-from payments.ledger.database import Database, DatabasePolicy
+from payments.failures import (
+    CircuitOpen,
+    DatabaseAway,
+    MessageTooLarge,
+    PublishFailed,
+    PublishRefused,
+    UnknownTopic,
+)
+from payments.flows.relay import Relayed, relay_batch
+from payments.ledger.database import Database
 from payments.ledger.outbox import Outbox
 from payments.resilience.exchange import Exchange
 from payments.resilience.policy import BreakerPolicy
 from payments.resilience.switchboard import Switchboard
 from payments.streams.publisher import Outgoing, StreamPublisher
-from workers.relay import Relay
+from tests.integration.flows.relays import Publisher, Running, wait_until, write
 
 FAILED = PublishFailed("_MSG_TIMED_OUT", code="publish_failed", service="kafka", operation="produce")
 
 
-class Publisher:
-    """Takes messages in place of Kafka; fails as often as it is told to, after so many of a batch were taken."""
-
-    def __init__(self, *, failures: int = 0, taken_before: int = 0) -> None:
-        self.sent: list[Outgoing] = []
-        self.failures = failures
-        self.taken_before = taken_before
-
-    def send(self, messages: Iterable[Outgoing]) -> int:
-        batch = list(messages)
-        if self.failures:
-            self.failures -= 1
-            self.sent += batch[: self.taken_before]
-            raise FAILED
-        self.sent += batch
-        return len(batch)
-
-    def keys(self) -> list[str]:
-        return [message.key.decode() for message in self.sent]
-
-
-def relayed(outbox: Outbox, publisher: Publisher, batch_size: int) -> int:
-    return relay_batch(outbox, cast("StreamPublisher", publisher), batch_size)
+def relayed(outbox: Outbox, publisher: Publisher, batch_size: int, resting: Iterable[str] = ()) -> Relayed:
+    return relay_batch(outbox, cast("StreamPublisher", publisher), batch_size, resting=resting)
 
 
 @pytest.fixture
@@ -49,21 +35,13 @@ def outbox(database: Database) -> Outbox:
     return Outbox(database)
 
 
-def write(database: Database, first: int, last: int) -> None:
-    database.run(
-        """
-        INSERT INTO outbox (topic, key, payload)
-        SELECT 'events', n::TEXT, jsonb_build_object('n', n)
-          FROM generate_series(%(first)s::INT, %(last)s::INT) AS told (n)
-        """,
-        {"first": first, "last": last},
-    )
+# -- one batch ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_outbox_is_sent_in_its_order_and_then_empty(outbox: Outbox, database: Database) -> None:
     write(database, 1, 25)
     publisher = Publisher()
-    assert [relayed(outbox, publisher, 10) for _ in range(4)] == [10, 10, 5, 0]
+    assert [relayed(outbox, publisher, 10).sent for _ in range(4)] == [10, 10, 5, 0]
     assert publisher.keys() == [str(number) for number in range(1, 26)]
     assert publisher.sent[0] == Outgoing(topic="events", key=b"1", value=b'{"n": 1}')
     assert outbox.waiting(10) == []
@@ -71,11 +49,10 @@ def test_the_outbox_is_sent_in_its_order_and_then_empty(outbox: Outbox, database
 
 def test_what_was_not_confirmed_is_not_forgotten(outbox: Outbox, database: Database) -> None:
     write(database, 1, 5)
-    publisher = Publisher(failures=1, taken_before=2)
-    with pytest.raises(PublishFailed):
-        relayed(outbox, publisher, 10)
+    publisher = Publisher(failures=[FAILED], taken_before=2)
+    assert relayed(outbox, publisher, 10).failures == {"events": FAILED}
     assert len(outbox.waiting(10)) == 5
-    assert relayed(outbox, publisher, 10) == 5
+    assert relayed(outbox, publisher, 10).sent == 5
     assert publisher.keys() == ["1", "2", "1", "2", "3", "4", "5"]
 
 
@@ -105,82 +82,95 @@ class Picky(Publisher):
         return self.refused | self.unplaced
 
 
-def test_a_letter_that_can_never_be_sent_is_set_aside_and_the_others_go_once(
-    outbox: Outbox, database: Database
-) -> None:
+def test_a_letter_that_can_never_be_sent_is_buried_and_the_others_go_once(outbox: Outbox, database: Database) -> None:
     write(database, 1, 5)
     publisher = Picky(refused={"2", "4"}, unplaced=set())
-    assert relayed(outbox, publisher, 10) == 5
+    told = relayed(outbox, publisher, 10)
+    assert (told.sent, [each.letter.key for each in told.buried]) == (3, ["2", "4"])
     assert publisher.keys() == ["1", "3", "5"]
-    assert outbox.waiting(10) == []
-    assert database.row("SELECT count(*) FROM outbox WHERE refused IS NOT NULL") == (2,)
+    assert database.rows("SELECT origin, key, reason FROM dead_letters ORDER BY id") == [
+        ("outbox", b"2", "message_too_large"),
+        ("outbox", b"4", "message_too_large"),
+    ]
 
 
-def test_a_letter_is_never_set_aside_for_its_topic_and_the_others_go_once(outbox: Outbox, database: Database) -> None:
+def test_a_letter_is_never_buried_for_its_topic_and_the_others_go_once(outbox: Outbox, database: Database) -> None:
     write(database, 1, 5)
     publisher = Picky(refused={"4"}, unplaced={"2"})
     for _ in range(3):
-        with pytest.raises(UnknownTopic):
-            relayed(outbox, publisher, 10)
+        assert isinstance(relayed(outbox, publisher, 10).failures["events"], UnknownTopic)
     assert publisher.keys() == ["1", "3", "5"]
     assert [letter.key for letter in outbox.waiting(10)] == ["2", "4"]
     publisher.unplaced = set()
-    assert relayed(outbox, publisher, 10) == 2
+    assert relayed(outbox, publisher, 10).sent == 1
     assert publisher.keys() == ["1", "3", "5", "2"]
-    assert outbox.waiting(10) == []
+    assert [letter.topic for letter in outbox.waiting(10)] == ["events.dlq"]  # which tells of the refused one
+
+
+def test_what_was_confirmed_behind_something_unconfirmed_of_its_key_is_sent_again_after_it(
+    outbox: Outbox, database: Database
+) -> None:
+    write(database, 1, 6, keys=2)
+    failure = UnknownTopic("no such topic")
+    failure.unconfirmed = frozenset({2})
+    publisher = Publisher(failures=[failure])
+    relayed(outbox, publisher, 10)
+    assert [letter.payload for letter in outbox.waiting(10)] == [b'{"n": 3}', b'{"n": 5}']
+
+
+def test_a_topic_that_takes_nothing_does_not_hold_the_other_up(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 3, topic="away")
+    write(database, 4, 6, topic="there")
+    publisher = Publisher(failing_topics={"away"})
+    told = relayed(outbox, publisher, 10)
+    assert (told.sent, set(told.failures), told.well) == (3, {"away"}, ("there",))
+    assert publisher.keys() == ["4", "5", "6"]
+
+
+def test_a_topic_that_rests_is_not_even_read(outbox: Outbox, database: Database) -> None:
+    write(database, 1, 30, topic="away")
+    write(database, 31, 32, topic="there")
+    publisher = Publisher()
+    told = relayed(outbox, publisher, 10, resting=["away"])
+    assert (told.read, publisher.keys()) == (2, ["31", "32"])
 
 
 # -- the loop ----------------------------------------------------------------------------------------------------------
 
 
-class Running:
-    """A relay in a thread, with what it sent and said."""
-
-    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
-        self.publisher = publisher
-        self.told: list[str] = []
-        self._relay = Relay(outbox, cast("StreamPublisher", publisher), self._tell)
-        self._thread = threading.Thread(target=self._relay.run, daemon=True)
-
-    def _tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
-        self.told.append(name)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._relay.stop()
-        self._thread.join(timeout=10)
-        assert not self._thread.is_alive()
-
-
-def wait_until(condition: Callable[[], bool], deadline_seconds: float = 10.0) -> bool:
-    """Return whether it came true in time."""
-    until = time.monotonic() + deadline_seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.01)  # between two looks
-    return condition()
-
-
-def test_a_relay_sends_what_is_there_and_what_comes_and_stops_when_told(outbox: Outbox, database: Database) -> None:
+def test_a_relay_sends_what_is_there_and_what_comes_and_stops_when_told(database: Database, database_url: str) -> None:
     write(database, 1, 3)
-    with Running(outbox, Publisher()) as relay:
+    with Running(database, database_url, Publisher()) as relay:
         assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
         write(database, 4, 4)
         assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3", "4"])
-    assert relay.told == ["relay_started", "relay_stopped"]
+    assert relay.told == ["relay_started", "relay_lanes", "publisher_report", "relay_stopped"]
 
 
-def test_a_relay_goes_on_after_a_failure(outbox: Outbox, database: Database) -> None:
+def test_a_relay_goes_on_after_a_failure(database: Database, database_url: str) -> None:
     write(database, 1, 3)
-    with Running(outbox, Publisher(failures=1)) as relay:
+    with Running(database, database_url, Publisher(failures=[FAILED])) as relay:
         assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
-    assert relay.told == ["relay_started", "relay_failed", "relay_stopped"]
+    assert relay.told.count("relay_failed") == 1
+
+
+def test_a_relay_goes_on_when_its_ledger_is_back(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_told: object) -> None:
+        raise DatabaseAway("no answer", service="database")
+
+    write(database, 1, 3)
+    with Running(database, database_url, Publisher()) as relay, monkeypatch.context() as outage:
+        outage.setattr(relay.outbox, "waiting", away)
+        write(database, 4, 4)
+        assert wait_until(lambda: "relay_failed" in relay.told)
+        outage.undo()
+        assert wait_until(lambda: relay.publisher.keys()[-1:] == ["4"])
 
 
 def test_an_event_that_cannot_be_published_stays_in_the_outbox_until_the_breaker_lets_it_through(
-    outbox: Outbox, database: Database
+    database: Database, database_url: str
 ) -> None:
     policy = BreakerPolicy(consecutive_failures=1, open_seconds=1.0, successes=1)
     switchboard = Switchboard(Exchange(None, _silent), {"default": policy}, _silent)
@@ -191,45 +181,66 @@ def test_an_event_that_cannot_be_published_stays_in_the_outbox_until_the_breaker
                 return super().send(messages)
 
     write(database, 1, 3)
-    with Running(outbox, Shielded(failures=1)) as relay:
+    with Running(database, database_url, Shielded(failures=[FAILED])) as relay:
         assert wait_until(lambda: relay.publisher.keys() == ["1", "2", "3"])
-    assert relay.told[:2] == ["relay_started", "relay_failed"]
-    assert set(relay.told[2:-1]) <= {"relay_waits"}
+    assert relay.told[:3] == ["relay_started", "relay_lanes", "relay_failed"]
+    assert set(relay.told[3:-2]) <= {"relay_waits"}
+
+
+def test_an_open_breaker_of_the_ledger_is_no_fault_of_a_topic(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_breaker(*_told: object) -> None:
+        raise CircuitOpen("the breaker is open", retry_after_seconds=0.1, service="database")
+
+    with Running(database, database_url, Publisher()) as relay, monkeypatch.context() as outage:
+        outage.setattr(relay.outbox, "waiting", open_breaker)
+        assert wait_until(lambda: "relay_waits" in relay.told)
+        assert relay.desk.topics.resting(time.monotonic()) == ()
 
 
 def _silent(*_told: object, **_fields: object) -> None:
     pass
 
 
-def test_of_two_relays_one_sends_and_the_other_takes_over(outbox: Outbox, database: Database) -> None:
-    with Running(outbox, Publisher()) as second:
-        with Running(outbox, Publisher()) as first:
-            write(database, 1, 3)
-            assert wait_until(lambda: len(first.publisher.sent) + len(second.publisher.sent) == 3)
-            assert [] in (first.publisher.sent, second.publisher.sent)
-        write(database, 4, 4)
-        assert wait_until(lambda: second.publisher.keys()[-1:] == ["4"])
+def test_an_outage_is_told_once_and_so_is_its_end(database: Database, database_url: str) -> None:
+    write(database, 1, 3)
+    publisher = Publisher(failing_topics={"events"})
+    with Running(database, database_url, publisher, alert_seconds=0.2) as relay:
+        assert wait_until(lambda: "publisher_outage" in relay.told)
+        assert wait_until(lambda: relay.told.count("relay_failed") > 3)
+        publisher.failing_topics.clear()
+        assert wait_until(lambda: relay.told[-1:] == ["publisher_recovered"])
+    assert relay.told.count("publisher_outage") == 1
+    assert publisher.keys() == ["1", "2", "3"]
 
 
-def test_a_relay_whose_turn_was_lost_with_its_connection_stops_sending(
-    outbox: Outbox, database: Database, database_url: str
+def test_where_nothing_waits_any_more_an_outage_is_over(database: Database, database_url: str) -> None:
+    write(database, 1, 3)
+    with Running(database, database_url, Publisher(failing_topics={"events"}), alert_seconds=0.2) as relay:
+        assert wait_until(lambda: "publisher_outage" in relay.told)
+        database.run("DELETE FROM outbox")
+        assert wait_until(lambda: relay.told[-1:] == ["publisher_recovered"])
+
+
+def test_a_relay_is_woken_by_what_is_written(database: Database, database_url: str) -> None:
+    with Running(database, database_url, Publisher(), timer_seconds=3.0) as relay:
+        for number in range(1, 4):
+            relay.waits_for_bell.clear()
+            assert relay.waits_for_bell.wait(5.0)
+            write(database, number, number)
+            assert wait_until(lambda: len(relay.publisher.sent) == number, deadline_seconds=1.5)  # noqa: B023
+
+
+def test_what_others_are_told_of_is_outdated_in_the_cache_before_and_also_while_kafka_takes_nothing(
+    outbox: Outbox, database: Database
 ) -> None:
-    with Running(outbox, Publisher()) as first:
-        write(database, 1, 1)
-        assert wait_until(lambda: first.publisher.keys() == ["1"])
-        policy = DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=10_000)
-        with closing(Database(database_url, policy)) as outside:
-            outside.rows(_END_THE_TURN)
-            with Outbox(outside).turn() as mine:
-                assert mine
-                write(database, 2, 2)
-                assert not wait_until(lambda: len(first.publisher.sent) > 1, deadline_seconds=2.0)
-
-
-_END_THE_TURN = """
-SELECT pg_terminate_backend(pid)
-  FROM pg_locks
-  JOIN pg_database ON pg_database.oid = pg_locks.database
- WHERE locktype = 'advisory'
-   AND datname = current_database()
-"""
+    database.run(
+        "INSERT INTO outbox (topic, key, payload) VALUES ('events', 'stripe:p1', '{\"revision\": 1}'),"
+        " ('events', 'stripe:p2', '{\"revision\": 4}'), ('events', 'stripe:p1', '{\"revision\": 2}'),"
+        " ('payments.raw.dlq', '17', '{\"id\": 17}')"
+    )
+    publisher, seen = Publisher(failures=[FAILED]), []
+    taken = cast("StreamPublisher", publisher)
+    relay_batch(outbox, taken, 10, outdate=lambda told: seen.append((dict(told), len(publisher.sent))))
+    assert seen == [({"stripe:p1": 2, "stripe:p2": 4}, 0)]

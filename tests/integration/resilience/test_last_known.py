@@ -30,7 +30,7 @@ def cache(client: redis.Redis) -> LastKnown:
 
 def value_of(cache: LastKnown, key: str) -> bytes | None:
     known = cache.get(key)
-    return known[0] if known else None
+    return known.value if known else None
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,7 +56,7 @@ def test_a_value_tells_its_age_and_every_process_sees_the_same(cache: LastKnown,
     for reader in (cache, LastKnown(client, NoBreaker(), 60.0)):
         known = reader.get("standing:stripe")
         assert known is not None
-        assert 42 <= known[1] < 44
+        assert 42 <= known.age_seconds < 44
 
 
 def test_a_value_goes_when_its_time_is_over(client: redis.Redis) -> None:
@@ -96,3 +96,11 @@ def test_the_cache_comes_back_with_redis(tmp_path: Path) -> None:
         server.start()
         cache.put("standing:stripe", b"2")
         assert value_of(cache, "standing:stripe") == b"2"
+
+
+def test_what_was_outdated_is_told_with_the_value(cache: LastKnown) -> None:
+    cache.outdate({"stripe:p1": 7, "stripe:p2": 3})
+    cache.put("stripe:p1", b"6")
+    cache.put("stripe:p3", b"1")
+    told = [cache.get(key) for key in ("stripe:p1", "stripe:p3")]
+    assert [known and known.least_revision for known in told] == [7, 0]

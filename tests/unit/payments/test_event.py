@@ -21,6 +21,8 @@ EVENTS = st.builds(
     reference_id=st.none() | NAMES,
     parent_id=st.none() | NAMES,
     metadata=st.dictionaries(NAMES, st.text()),
+    customer_reference=st.none() | NAMES,
+    customer_email=st.none() | st.emails(),
 )
 
 
@@ -47,6 +49,21 @@ def test_what_is_no_event_is_not_read_as_one() -> None:
 def test_an_event_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         an_event().amount_minor = 0  # type: ignore[misc]  # this is what must not work
+
+
+def test_an_event_that_was_stored_before_customers_were_read_has_none() -> None:
+    stored = msgspec.to_builtins(an_event())
+    del stored["customer_reference"], stored["customer_email"]
+    assert decode(msgspec.json.encode(stored)) == an_event()
+
+
+def test_an_event_shows_nothing_personal() -> None:
+    event = an_event(customer_reference="cus_1", customer_email="jo@example.com", metadata={"phone": "+4912345678"})
+    for shown in (repr(event), str(event), f"{[event]}"):
+        assert "evt_1" in shown
+        assert "cus_1" in shown
+        assert "example.com" not in shown
+        assert "+49" not in shown
 
 
 def test_the_events_of_one_payment_share_a_key_and_those_of_another_provider_do_not() -> None:

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,37 @@ def test_every_kind_of_event_does_to_every_status_what_the_table_says(
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.IGNORED])
 def test_the_first_event_of_a_payment_is_decided_as_on_a_pending_one(kind: Kind) -> None:
     assert gist(decide(None, an_event(kind=kind))) == TABLE[kind][PENDING]
+
+
+JO = {"customer_reference": "cus_1", "customer_email": "jo@example.com"}
+
+
+@pytest.mark.parametrize(("kind", "status", "_expected"), CASES)
+def test_every_change_of_a_payment_tells_the_customer_that_the_event_names(
+    kind: Kind, status: Status, _expected: object
+) -> None:
+    event = an_event(kind=kind, amount_minor=500 if kind is Kind.REFUNDED else CAPTURED_MINOR, **JO)
+    plain = msgspec.structs.replace(event, customer_reference=None, customer_email=None)
+    told, silent = decide(a_payment(status), event), decide(a_payment(status), plain)
+    if isinstance(told, Apply | Act) and isinstance(silent, Apply | Act):
+        assert told.payment == msgspec.structs.replace(silent.payment, **JO)
+    else:
+        assert told == silent, "what changes nothing does not tell the customer either"
+    known = a_payment(status, customer_reference="cus_0", customer_email="old@example.com")
+    kept = decide(known, event)
+    if isinstance(kept, Apply | Act):
+        assert (kept.payment.customer_reference, kept.payment.customer_email) == ("cus_0", "old@example.com")
+
+
+def test_the_first_event_of_a_payment_names_its_customer() -> None:
+    decision = decide(None, an_event(kind=Kind.REQUESTED, **JO))
+    assert isinstance(decision, Act)
+    assert decision.payment.customer_email == "jo@example.com"
+
+
+def test_a_refund_told_again_with_a_customer_is_still_superseded() -> None:
+    told_again = an_event(kind=Kind.REFUNDED, amount_minor=400, **JO)
+    assert isinstance(decide(a_payment(PARTLY), told_again), Superseded)
 
 
 def test_a_capture_books_its_amount_from_the_provider_to_the_merchant() -> None:

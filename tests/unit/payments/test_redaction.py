@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from payments.redaction import redacted
+from payments.redaction import masked_email, redacted
 
 WORDS = st.text(string.ascii_letters + string.digits + string.punctuation + " \n\t\u200béß、", max_size=40)
 DIGITS = st.text(string.digits, min_size=12, max_size=19)
@@ -97,3 +97,38 @@ def test_a_card_at_the_place_where_a_long_text_is_cut_does_not_come_through_in_p
     for place in range(8150, 8200):
         shown = redacted("x" * 9 + " " * (place - 9) + "4242 4242 4242 4242", at_most=10_000)
         assert "4242" not in shown
+
+
+@pytest.mark.parametrize(
+    ("email", "masked"),
+    [
+        ("jo@example.com", "j***@***.com"),
+        ("j@mail.example.co.uk", "j***@***.uk"),
+        ("é.dupont+tag@exemple.рф", "é***@***.рф"),
+        ("jo@example.xn--p1ai", "j***@***.xn--p1ai"),
+        ("j***@***.com", "j***@***.com"),
+        *(
+            (odd, "***")
+            for odd in ("", "***", "jo", "@", "jo@", "@example.com", "jo@localhost", "jo@example.", "jo@.com")
+        ),
+        *((odd, "***") for odd in ("a@b@example.com", "jo@ex.4242424242424242", "jo smith@example.com", "jo@e.com\n")),
+    ],
+)
+def test_of_an_email_only_the_first_character_and_the_last_label_are_told(email: str, masked: str) -> None:
+    assert masked_email(email) == masked
+
+
+@given(st.emails(domains=st.just("shop.example.com")))
+def test_a_mask_tells_nothing_else(email: str) -> None:
+    assert masked_email(email) == f"{email[0]}***@***.com"
+
+
+@given(st.text() | st.emails())
+def test_a_mask_is_masked_already_and_holds_no_digit_after_the_first_character(text: str) -> None:
+    mask = masked_email(text)
+    assert masked_email(mask) == mask
+    assert mask == "***" or not any(char.isdigit() for char in mask[1:] if "xn--" not in mask)
+
+
+def test_a_long_text_is_masked_in_no_time() -> None:
+    assert masked_email("a." * 500_000 + "@") == masked_email("a@" + "b." * 500_000) == "***"

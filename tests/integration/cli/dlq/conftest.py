@@ -81,7 +81,7 @@ def run(
     def command(*words: str, typed: str | None = None) -> Said:
         monkeypatch.setattr(sys, "argv", ["payferry", "dlq", *words])
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed or ""))
-        monkeypatch.setattr("workers.cli.dlq.asking.at_terminal", lambda: typed is not None)
+        monkeypatch.setattr("workers.cli.terminal.asking.at_terminal", lambda: typed is not None)
         monkeypatch.setattr("workers.cli.dlq.edit.at_terminal", lambda: typed is not None)
         with pytest.raises(SystemExit) as ended:
             main()

@@ -103,6 +103,14 @@ def test_people_see_everything_but_the_payload(run: Run, graveyard: Graveyard) -
     assert '  "email": "jo@example.com"' in run("show", str(letter_id), "--payload").out
 
 
+def test_people_see_the_event_but_not_who_pays(run: Run, graveyard: Graveyard) -> None:
+    letter_id = graveyard.message("m1")
+    assert "jo@example.com" in str(Search(graveyard.database).record(letter_id)["event"])  # type: ignore[index]  # it is there
+    said = run("show", str(letter_id))
+    assert "payment id m1" in said.out
+    assert "example.com" not in said.out + said.err
+
+
 def test_a_payload_cannot_steer_the_terminal(run: Run, graveyard: Graveyard) -> None:
     letter_id = graveyard.undecodable(b"\x1b[2J\x07 [bold]\xff\n")
     out = run("show", str(letter_id), "--payload").out

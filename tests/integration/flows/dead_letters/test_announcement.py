@@ -48,7 +48,7 @@ def consumed(kafka: Brokers, topic: str, group: str, count: int) -> list[Any]:
 
 def sent(database: Database, kafka: Brokers) -> int:
     publisher = StreamPublisher(KafkaAccess(bootstrap_servers=kafka.bootstrap_servers))
-    return relay_batch(Outbox(database), publisher, 500)
+    return relay_batch(Outbox(database), publisher, 500).sent
 
 
 def test_the_latest_message_of_each_letter_is_what_dlq_show_tells(
@@ -93,3 +93,14 @@ def test_the_headers_tell_where_the_record_stood_and_what_is_wrong(
     assert headers["timestamp"].decode() == json.loads(message.value())["last_failed_at"]
     assert (headers["state"], headers["category"], headers["correlation_id"]) == (b"parked", b"permanent", b"corr-1")
     assert letters(database, "correlation_id") == [("corr-1",)]
+
+
+def test_each_change_of_a_letter_has_an_id_of_its_own_and_each_sending_the_same(database: Database) -> None:
+    failure = Undecodable("$.amount", "negative")
+    DeadLetters(database).bury([Corpse(record=a_record(RAW, 7), burial=Burial(reason="undecodable", failure=failure))])
+    Changes(database).discard(Choice(ids=(1,)), Actor("jo@desk", "no use"))
+    told = [dict(letter.headers) for letter in Outbox(database).waiting(10)]
+    assert [each["ce_type"] for each in told] == [b"payferry.dead_letter.parked", b"payferry.dead_letter.discarded"]
+    assert [each["ce_id"].split(b"/")[0] for each in told] == [b"1", b"1"]
+    assert len({each["ce_id"] for each in told}) == 2
+    assert told == [dict(letter.headers) for letter in Outbox(database).waiting(10)]

@@ -75,6 +75,8 @@ def test_the_event_is_printed_under_exactly_these_names() -> None:
         "reference_id",
         "parent_id",
         "metadata",
+        "customer_reference",
+        "customer_email",
     ]
 
 
