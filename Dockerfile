@@ -10,6 +10,7 @@ RUN python -m venv /venv \
 RUN pip install --no-cache-dir --require-hashes -r requirements/dev.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY config/ config/
+COPY payferry/ payferry/
 COPY payments/ payments/
 COPY tasks/ tasks/
 COPY workers/ workers/

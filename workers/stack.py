@@ -112,6 +112,7 @@ class Stack:
             self._environment |= {"KAFKA_SSL": "false", "PAYFERRY_STATE_REDIS_URL": state_url}
             if settings.kafka.sasl_mechanism:
                 raise SettingsError("KAFKA_SASL_MECHANISM: unset it; the embedded Kafka has no login")
+        self._api()
 
     def _serve(self, name: str, named: str, variable: str, start: Callable[[], str]) -> None:
         """Take the server that the environment names, or start our own and name it."""
@@ -141,13 +142,25 @@ class Stack:
         environment = self._environment | self._flower() | {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path()}
         ready = {
             name: partial(_all_ready, ready_dir, name, self._instances.get(name, 1))
-            for name in ("bridge", "worker", "beat", "relay")
+            for name in ("bridge", "worker", "beat", "relay", "api")
             if self._instances.get(name, 1)
         }
         if self._instances.get("flower", 1):
             ready["flower"] = partial(_listens, int(environment["FLOWER_PORT"]))
         processes = read_procfile(_PROCFILE.read_text(), env=environment, instances=self._instances, ready=ready)
         return [*self._sandbox(environment), *processes]
+
+    def _api(self) -> None:
+        """Choose the API's port and a token, where nobody has; another terminal gets them with the servers."""
+        if not self._instances.get("api", 1):
+            return
+        told = self.settings.api
+        port = told.port if "API_PORT" in os.environ else free_port()
+        self._environment |= {"API_PORT": str(port), "PAYFERRY_API": f"127.0.0.1:{port}"}
+        if told.tokens is None and told.tokens_file is None:
+            token = secrets.token_urlsafe(18)
+            self._environment |= {"API_TOKENS": f"up:admin+email:{token}", "PAYFERRY_API_TOKEN": token}
+        self.places["gRPC"] = f"{told.host}:{port}"
 
     def _flower(self) -> dict[str, str]:
         told = self.settings.flower

@@ -13,7 +13,7 @@ PROGRAM = str(Path(sys.executable).with_name("payferry"))
 _OURS = (
     *("KAFKA_", "REDIS_", "CELERY_", "DATABASE_", "BRIDGE_", "SANDBOX_", "STRIPE_", "RAZORPAY_", "PAYPAL_"),
     *("CANONICAL_", "LOG_", "FLOWER_", "PROCESS_", "PAYFERRY_", "SWEEP_", "WORKER_", "BACKOFF_"),
-    *("DLQ_", "BREAKER_", "SENTRY_", "GATEWAY_", "OUT_OF_ORDER_", "TASK_", "LEASE_", "VISIBILITY_"),
+    *("API_", "PAYMENT_", "DLQ_", "BREAKER_", "SENTRY_", "GATEWAY_", "OUT_OF_ORDER_", "TASK_", "LEASE_", "VISIBILITY_"),
 )
 """What a test sets itself, rather than inherit it."""
 

@@ -1,10 +1,12 @@
 """Card numbers and e-mail addresses go no further than the inbox."""
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import redis
 
+from payments.streams.kafka import KafkaAccess
+from payments.streams.reader import TopicReader
 from tests.acceptance.celery_events import CeleryEvents
 from tests.acceptance.commands import payferry
 from tests.acceptance.harbour import Harbour
@@ -49,6 +51,24 @@ class Keys:
         return "\n".join(part.decode(errors="replace") for part in parts)
 
 
+class Announced:
+    """The topic of outgoing events."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self.topic = topic
+        self._reader = TopicReader(KafkaAccess(bootstrap_servers=bootstrap_servers), topic, "reads")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._reader.close()
+
+    def texts(self) -> list[str]:
+        """Return all that was sent so far, headers too."""
+        return [f"{record.payload!r} {record.key!r} {record.headers}" for record in self._reader.records()]
+
+
 @pytest.mark.timeout(240)
 def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -> None:
     with (
@@ -56,10 +76,12 @@ def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -
         redis.Redis.from_url(harbour.redis_url) as client,
         redis.Redis.from_url(harbour.redis_url.removesuffix("/0") + "/1") as shared,
         CeleryEvents(harbour.redis_url) as events,
+        Announced(harbour.env["KAFKA_BOOTSTRAP_SERVERS"], f"{harbour.env['KAFKA_TOPIC']}.events") as announced,
     ):
         env = {
             **harbour.env,
             "SANDBOX_URL": sandbox.url,
+            "KAFKA_EVENTS_TOPIC": announced.topic,
             "LOG_LEVEL": "debug",
             "BACKOFF_BASE_SECONDS": "0.2",
             "PAYFERRY_POLICY__BREAKERS__DEFAULT__OPEN_SECONDS": "0.5",  # many calls fail on purpose
@@ -74,8 +96,12 @@ def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -
             arguments = ("produce", "--count", str(RECORDS), "--seed", "11", "--bad", "0.1")
             assert payferry(*arguments, env=env, folder=harbour.folder).code == 0
             eventually(lambda: keys.look() + states.look() >= 0 and _has_ended(harbour), "all has ended")
+            eventually(lambda: len(announced.texts()) >= _changes(harbour), "all is announced")
             eventually(lambda: events.of("task-retried"), "the failures are told")
             keys.look()
+            sent = announced.texts()
+    assert _emails_known(harbour) > RECORDS / 10, "what must get no further is really there"
+    assert shown("".join(sent)) == []
     endings = dict(harbour.ledger.rows("SELECT state::TEXT, count(*) FROM inbox GROUP BY state"))
     assert endings["declined"] > 0
     assert harbour.ledger.rows("SELECT count(*) FROM dead_letters")[0][0] > 0
@@ -86,6 +112,16 @@ def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -
     assert keys.found == states.found == set()
     assert len(events.of("task-succeeded")) > RECORDS / 3
     assert shown(repr(events.all())) == []
+
+
+def _changes(harbour: Harbour) -> int:
+    told: int = harbour.ledger.rows("SELECT count(*) FROM inbox WHERE state IN ('settled', 'declined')")[0][0]
+    return max(told, 1)
+
+
+def _emails_known(harbour: Harbour) -> int:
+    told: int = harbour.ledger.rows("SELECT count(*) FROM payments WHERE customer_email LIKE '%@example.com'")[0][0]
+    return told
 
 
 def _has_ended(harbour: Harbour) -> bool:

@@ -125,10 +125,15 @@ def test_every_worker_has_a_name_of_its_own() -> None:
     assert words[words.index("--hostname") + 1].endswith("@%h")
 
 
-def test_only_flower_can_be_reached_from_outside_and_only_from_this_machine() -> None:
+def test_only_the_api_and_flower_can_be_reached_from_outside_and_only_from_this_machine() -> None:
     published = {name: service["ports"] for name, service in _SERVICES.items() if "ports" in service}
-    assert list(published) == ["flower"]
-    assert all(port.startswith("127.0.0.1:") for port in published["flower"])
+    assert list(published) == ["api", "flower"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_no_container_hands_out_a_token_of_ours() -> None:
+    # the API makes a random one up where none is set; one in this file would be everybody's
+    assert not {"API_TOKENS", "API_TOKENS_FILE"} & _OURS["api"]["environment"].keys()
 
 
 def test_no_container_turns_the_login_of_flower_off() -> None:

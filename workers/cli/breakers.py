@@ -12,7 +12,7 @@ from config.settings import load_settings
 from payments.resilience.breaker_state import BreakerEvent, BreakerView
 from payments.resilience.switchboard import Switchboard
 from payments.wiring import Wiring
-from workers.cli.console import answer_console, error_console, print_json
+from workers.cli.terminal.console import answer_console, error_console, print_json
 from workers.logs import configure_logs
 
 _CHANGES = 10

@@ -9,11 +9,11 @@ from config.settings import load_settings
 from payments.ledger.bridge_pauses import BridgePauses, Pause
 from payments.wiring import Wiring
 from workers.cli import serve
-from workers.cli.console import answer_console, print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.options import DryRun, Yes, checked_why
-from workers.cli.dlq.refusal import OneLineGroup, cannot
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import answer_console, print_json
+from workers.cli.terminal.refusal import OneLineGroup, cannot
 from workers.logs import configure_logs
 
 bridge = typer.Typer(help="Run a bridge; or look after those that are paused for poison.", cls=OneLineGroup)

@@ -13,15 +13,15 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 
 from config.policies import told_policies
-from config.settings import Settings, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from payments.failures import ConfigurationError
 from payments.policy_check import load_policies
 from payments.wiring import endpoints, kafka_access
-from workers.cli.console import answer_console, print_json
+from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _SECONDS = 5.0
-_VERSION = "0003"
+_VERSION = "0005"
 
 Finding = tuple[str, str | None]
 """What was tried, and what is wrong with it; None: nothing."""
@@ -168,6 +168,20 @@ def _sentry(settings: Settings) -> str | None:
     return None
 
 
+def _api(settings: Settings) -> str | None:
+    """Read what `payferry api` will read: its tokens, and the files of TLS."""
+    from workers.api.building import server_policy  # noqa: PLC0415 - brings grpc
+    from workers.api.server import credentials  # noqa: PLC0415 - likewise
+
+    try:
+        settings.api.clients()
+        if settings.api.tls_cert_file:
+            credentials(server_policy(settings))
+    except (SettingsError, ConfigurationError) as error:
+        return str(error) if isinstance(error, SettingsError) else error.message
+    return None
+
+
 _CHECKS: dict[str, Callable[[Settings], str | None]] = {
     "Kafka": _kafka,
     "policies": _policies,
@@ -176,4 +190,5 @@ _CHECKS: dict[str, Callable[[Settings], str | None]] = {
     "PostgreSQL": _postgresql,
     "providers": _providers,
     "Sentry": _sentry,
+    "gRPC API": _api,
 }

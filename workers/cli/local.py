@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.settings import load_settings
-from workers.cli.console import answer_console, error_console
+from workers.cli.terminal.console import answer_console, error_console
 from workers.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def demo(
     with (
         Stack(
             FolderOutput(folder),
-            instances={"worker": workers, "flower": 0},
+            instances={"worker": workers, "api": 0, "flower": 0},
             decline_rate=_DECLINES,
             own_servers=True,  # it makes payments up, and wipes Redis
         ) as stack,

@@ -8,7 +8,22 @@ from pydantic import ValidationError
 
 from config.settings import SettingsError
 from payments.failures import ConfigurationError, Failure
-from workers.cli import breakers, bridge, check, local, parse, payment, policies, produce, reconcile, serve, status
+from workers.cli import (
+    api,
+    breakers,
+    bridge,
+    check,
+    local,
+    parse,
+    payment,
+    payments,
+    policies,
+    produce,
+    reconcile,
+    serve,
+    status,
+    watch,
+)
 from workers.cli.dlq.app import dlq
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
@@ -24,6 +39,8 @@ app.command()(local.demo)
 app.command()(produce.produce)
 app.command()(status.status)
 app.command()(payment.payment)
+app.add_typer(payments.payments, name="payments")
+app.command()(watch.watch)
 app.command()(policies.policies)
 app.add_typer(breakers.breakers, name="breakers")
 app.add_typer(dlq, name="dlq")
@@ -33,6 +50,7 @@ app.command()(parse.parse)
 app.command()(serve.migrate)
 app.add_typer(bridge.bridge, name="bridge")
 app.command()(serve.relay)
+app.command()(api.api)
 app.command()(serve.sandbox)
 app.command()(serve.flower)
 

@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from config.settings import load_settings
-from payments.event import Provider, encode
+from payments.event import Event, Provider, encode
 from payments.failures import Undecodable
 from payments.providers.decoding import decode_event
+from payments.redaction import masked_email
 
 _WRONG = 2
 
@@ -24,7 +25,7 @@ def parse(
         Provider | None, typer.Option(help="Whose message it is. Default: seen from its shape.")
     ] = None,
 ) -> None:
-    """Print the normalised event of each message as one JSON object a line.
+    """Print the normalised event of each message as one JSON object a line, the customer's e-mail masked.
 
     Bad input gives exit 2 and, for each bad message, one line on stderr that names the JSON path and the reason.
     """
@@ -32,12 +33,18 @@ def parse(
     for name in files or ["-"]:
         for place, message in _messages(name):
             try:
-                print(encode(decode_event(message, provider=provider, max_bytes=max_bytes)).decode())  # noqa: T201 - the answer
+                print(_line(decode_event(message, provider=provider, max_bytes=max_bytes)))  # noqa: T201 - the answer
             except Undecodable as failure:
                 print(f"{place}: {failure.path}: {failure.reason}", file=sys.stderr)  # noqa: T201 - the answer
                 wrong += 1
     if wrong:
         raise typer.Exit(_WRONG)
+
+
+def _line(event: Event) -> str:
+    if event.customer_email is not None:
+        event = msgspec.structs.replace(event, customer_email=masked_email(event.customer_email))
+    return encode(event).decode()
 
 
 def _messages(name: str) -> Iterator[tuple[str, bytes]]:

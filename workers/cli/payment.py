@@ -12,9 +12,11 @@ from config.settings import load_settings
 from payments.failures import Transient
 from payments.flows.reading import Reading
 from payments.ledger.books import Books
+from payments.redaction import masked_email
+from payments.view import PaymentView
 from payments.whole_file import write_whole
 from payments.wiring import Wiring
-from workers.cli.console import answer_console, print_json
+from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 
@@ -25,6 +27,8 @@ def payment(
     output: Annotated[Path | None, typer.Option(help="Write the JSON object to this file instead.")] = None,
 ) -> None:
     """Show one payment: how it stands, each of its events, every step at the provider, every failure.
+
+    Of the customer's e-mail only the first character and the last label are shown.
 
     While the ledger is away the last known value is shown, marked stale, without the events. Exits 1 for a payment that
     nobody has heard of.
@@ -49,12 +53,18 @@ def _told(name: str, reading: Reading, books: Books) -> dict[str, Any]:
     """Return all that is known; what the ledger cannot be asked for now is null."""
     return {
         "name": name,
-        "payment": reading.payment,
+        "payment": _masked(reading.payment),
         "stale": reading.stale,
         "age_seconds": round(reading.age_seconds, 1),
         "events": _unless_away(lambda: books.passages(name)),
         "declines": _unless_away(lambda: books.declines(name)),
     }
+
+
+def _masked(payment: PaymentView | None) -> PaymentView | None:
+    if payment is None or payment.customer_email is None:
+        return payment
+    return msgspec.structs.replace(payment, customer_email=masked_email(payment.customer_email))
 
 
 def _unless_away(ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is asked for

@@ -17,7 +17,7 @@ from payments.failures import ConfigurationError
 from payments.policies import KINDS, FailurePolicy, Policies, Reason, sections_of
 from payments.policy_check import load_policies, meant
 from payments.resilience.backoff import Backoff
-from workers.cli.console import answer_console, print_json
+from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _ANY = ""  # no provider: what the general sections say

@@ -17,7 +17,7 @@ from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
 from payments.whole_file import write_whole
 from payments.wiring import Wiring, kafka_access
-from workers.cli.console import answer_console, print_json
+from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _PAGE = 10_000

@@ -4,7 +4,7 @@ import typer
 
 from workers.cli.dlq import changing, edit, listing, numbers, putting_away, replay, steering, transfer
 from workers.cli.dlq.office import Office
-from workers.cli.dlq.refusal import OneLineGroup
+from workers.cli.terminal.refusal import OneLineGroup
 
 dlq = typer.Typer(
     help="Dead letters: find, understand and mend them, send them back, put them away.",

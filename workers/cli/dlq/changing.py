@@ -9,16 +9,16 @@ import typer
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.dead_letters.plan import Outline
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.filters import Meant, filtered, need_filter
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import All, DryRun, Json, Why, Yes, checked_why
 from workers.cli.dlq.progress import counting
 from workers.cli.dlq.reach import DISCARD, PARK, RESTORE, Reach
-from workers.cli.dlq.refusal import remark, wrong
-from workers.cli.dlq.tables import counts, many
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import remark, wrong
+from workers.cli.terminal.tables import counts, many
 
 _AT_ONCE = 1000
 """So many letters are changed in one transaction, each with its audit and its announcement."""

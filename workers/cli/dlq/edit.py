@@ -14,16 +14,16 @@ from payments.flows.dead_letters.editing import edit as replace_by
 from payments.flows.dead_letters.editing import edited_event, with_values
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.changes import NotPossible, Original
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, at_terminal, done, is_sure, would
 from workers.cli.dlq.editor import edited
 from workers.cli.dlq.listing import pretty
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import DryRun, Json, LetterId, Why, Yes, checked_why
 from workers.cli.dlq.reach import EDIT, missing
-from workers.cli.dlq.refusal import cannot, remark, wrong
-from workers.cli.dlq.tables import plain, wide_console
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, at_terminal, done, is_sure, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import cannot, remark, wrong
+from workers.cli.terminal.tables import plain, wide_console
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 

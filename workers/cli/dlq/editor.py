@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from workers.cli.dlq.refusal import cannot
+from workers.cli.terminal.refusal import cannot
 
 _USUAL = "vi"
 

@@ -13,8 +13,8 @@ import typer
 from payments.event import Provider
 from payments.ledger.dead_letters.choice import NO_PROVIDER, Choice
 from workers.cli.dlq.options import checked_text
-from workers.cli.dlq.refusal import one_of, wrong
-from workers.cli.dlq.times import moment_of, seconds_in
+from workers.cli.terminal.refusal import one_of, wrong
+from workers.cli.terminal.times import moment_of, seconds_in
 
 STATES = ("pending", "replaying", "resolved", "parked", "discarded")
 CATEGORIES = ("transient", "unknown", "permanent")

@@ -9,15 +9,15 @@ import typer
 
 from payments.ledger.dead_letters.burial import NORMAL
 from payments.ledger.dead_letters.search import Brief, Change, Group, Page, Search
-from workers.cli.console import answer_console, print_json
 from workers.cli.dlq.filters import Meant, filtered, in_words
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import Json, LetterId
 from workers.cli.dlq.output import write_out
 from workers.cli.dlq.reach import missing
-from workers.cli.dlq.refusal import cannot, wrong
-from workers.cli.dlq.tables import counts, largest_first, many, pairs, plain, table, wide_console
-from workers.cli.dlq.times import moment
+from workers.cli.terminal.console import answer_console, print_json
+from workers.cli.terminal.refusal import cannot, wrong
+from workers.cli.terminal.tables import counts, largest_first, many, pairs, plain, table, wide_console
+from workers.cli.terminal.times import moment
 
 _USUAL = 50
 _MOST_LINES = 10_000
@@ -143,9 +143,9 @@ def pretty(text: str) -> str:
 
 
 def _told(record: dict[str, Any]) -> dict[str, object]:
-    """Return what fits into a line each. The payload and what the merchant attached are shown only when asked for."""
+    """Return what fits into a line each. The payload, and what of its event may be personal, is not shown."""
     told = {name: moment(record[name]) if name.endswith("_at") else record[name] for name in _LINES}
-    event = {name: value for name, value in (record["event"] or {}).items() if name != "metadata"}
+    event = {name: value for name, value in (record["event"] or {}).items() if name not in _PERSONAL}
     return told | {
         "event": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in event.items() if value is not None),
         "record": f"{record['topic']}, partition {record['partition']}, offset {record['offset']}",
@@ -154,6 +154,7 @@ def _told(record: dict[str, Any]) -> dict[str, object]:
     }
 
 
+_PERSONAL = frozenset({"metadata", "customer_email"})
 _LINES = (
     *("state", "resolution", "criticality", "provider", "payment", "event_id", "category", "failure_type", "reason"),
     *("message", "service", "operation", "stack", "fingerprint", "first_failed_at", "last_failed_at"),

@@ -11,14 +11,14 @@ from config.schedule import next_after
 from payments.event import Provider
 from payments.ledger.dead_letters.jobs import Job
 from payments.ledger.dead_letters.statistics import Rates, Statistics
-from workers.cli.console import print_json
 from workers.cli.dlq.filters import Meant, filtered
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import Json
-from workers.cli.dlq.refusal import wrong
 from workers.cli.dlq.steering import jobs_table
-from workers.cli.dlq.tables import counts, largest_first, many, pairs, wide_console
-from workers.cli.dlq.times import moment, span
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import wrong
+from workers.cli.terminal.tables import counts, largest_first, many, pairs, wide_console
+from workers.cli.terminal.times import moment, span
 
 _LATE_SECONDS = 10.0
 _LOOKED_AT = 1000  # of the latest jobs: an unfinished one that is older has been forgotten by everybody

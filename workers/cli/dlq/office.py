@@ -15,7 +15,7 @@ from payments.ledger.dead_letters.search import Search
 from payments.ledger.dead_letters.statistics import DeadLetterStatistics
 from payments.ledger.dead_letters.switch import ReplaySwitch
 from payments.wiring import Wiring
-from workers.cli.dlq.refusal import remark
+from workers.cli.terminal.refusal import remark
 from workers.logs import configure_logs
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.dlq.refusal import wrong
+from workers.cli.terminal.refusal import wrong
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from payments.whole_file import FOR_US, whole_file
-from workers.cli.dlq.refusal import cannot
+from workers.cli.terminal.refusal import cannot
 
 STDOUT = Path("-")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from payments.flows.dead_letters.plan import Plan
-from workers.cli.dlq.tables import counts, many, pairs, wide_console
-from workers.cli.dlq.times import span
+from workers.cli.terminal.tables import counts, many, pairs, wide_console
+from workers.cli.terminal.times import span
 
 _MOST_REASONS = 12
 _GATES = {

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.progress import Progress
 
-from workers.cli.console import error_console
+from workers.cli.terminal.console import error_console
 
 
 @contextmanager

@@ -11,18 +11,18 @@ from payments.flows.dead_letters.archiving import ArchiveDesk, put_away
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.archives import Archive
 from payments.ledger.dead_letters.choice import Choice
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.filters import Meant, filtered
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import All, DryRun, Json, Why, Yes, checked_why
 from workers.cli.dlq.output import write_out
 from workers.cli.dlq.progress import counting
 from workers.cli.dlq.reach import PURGE
-from workers.cli.dlq.refusal import cannot, remark, wrong
-from workers.cli.dlq.tables import many, table, wide_console
-from workers.cli.dlq.times import moment, seconds_in, span
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import cannot, remark, wrong
+from workers.cli.terminal.tables import many, table, wide_console
+from workers.cli.terminal.times import moment, seconds_in, span
 
 
 @filtered

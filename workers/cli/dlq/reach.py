@@ -7,7 +7,7 @@ import msgspec
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.dead_letters.search import Search
 from workers.cli.dlq.filters import Meant
-from workers.cli.dlq.refusal import cannot, wrong
+from workers.cli.terminal.refusal import cannot, wrong
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):

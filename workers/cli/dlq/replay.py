@@ -14,19 +14,19 @@ from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.choice import Choice
 from payments.ledger.dead_letters.jobs import Job
 from payments.queue.tasks import call_task
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.filters import Meant, filtered, need_filter
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import All, DryRun, Json, Why, Yes, checked_why
 from workers.cli.dlq.plan import show_plan
 from workers.cli.dlq.progress import counting
 from workers.cli.dlq.reach import REPLAY
-from workers.cli.dlq.refusal import cannot, remark, wrong
-from workers.cli.dlq.tables import many
-from workers.cli.dlq.times import moment
 from workers.cli.dlq.watching import end_with, watch_job
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import cannot, remark, wrong
+from workers.cli.terminal.tables import many
+from workers.cli.terminal.times import moment
 
 _UNASKED = 10
 """So many letters may go back without a question."""

@@ -9,16 +9,16 @@ from rich.table import Table
 
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.jobs import Job
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.filters import in_words
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import DryRun, JobId, Json, Why, Yes, checked_why
-from workers.cli.dlq.refusal import cannot
-from workers.cli.dlq.tables import many, table, wide_console
-from workers.cli.dlq.times import moment
 from workers.cli.dlq.watching import end_with, watch_job
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import cannot
+from workers.cli.terminal.tables import many, table, wide_console
+from workers.cli.terminal.times import moment
 
 ThisJob = Annotated[
     int | None,

@@ -12,16 +12,16 @@ import typer
 
 from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.transfer import Exported, Transfer, Unreadable, read_batches, read_line
-from workers.cli.console import print_json
-from workers.cli.dlq.asking import ask, done, would
 from workers.cli.dlq.filters import Meant, filtered
 from workers.cli.dlq.office import Office
 from workers.cli.dlq.options import DryRun, Json, Why, Yes, checked_why
 from workers.cli.dlq.output import STDOUT, opened
 from workers.cli.dlq.progress import counting
-from workers.cli.dlq.refusal import remark, wrong
-from workers.cli.dlq.tables import many
 from workers.cli.operator import operator
+from workers.cli.terminal.asking import ask, done, would
+from workers.cli.terminal.console import print_json
+from workers.cli.terminal.refusal import remark, wrong
+from workers.cli.terminal.tables import many
 
 _GZIP = b"\x1f\x8b"
 

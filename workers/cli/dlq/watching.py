@@ -8,9 +8,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from payments.ledger.dead_letters.jobs import Job, ReplayJobs
-from workers.cli.console import error_console
-from workers.cli.dlq.refusal import CANNOT, remark
-from workers.cli.dlq.tables import many, plain
+from workers.cli.terminal.console import error_console
+from workers.cli.terminal.refusal import CANNOT, remark
+from workers.cli.terminal.tables import many, plain
 
 _LOOK_SECONDS = 0.3
 _PATIENCE_SECONDS = 5.0  # after which a job that no worker has touched is worth a word

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from workers.cli.dlq.refusal import cannot, remark, wrong
+from workers.cli.terminal.refusal import cannot, remark, wrong
 
 
 def ask(meant: str, *, yes: bool, show: Callable[[], None] = lambda: None) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from workers.cli.console import error_console
+from workers.cli.terminal.console import error_console
 
 WRONG = 2
 """The exit code where the words of the command are wrong."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workers.cli.console import answer_console, error_console
+from workers.cli.terminal.console import answer_console, error_console
 
 _LEAST_COLUMNS = 170
 

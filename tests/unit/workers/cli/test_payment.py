@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from payments.event import Kind
+from payments.ledger.claims import Claims
 from payments.ledger.database import Database
 from payments.ledger.inbox import Inbox
-from tests.builders import an_arrival, an_event
+from payments.ledger.settlements import Booking, Settlements
+from payments.ledger.state import State
+from payments.payment import Status
+from tests.builders import NEWS, a_payment, an_arrival, an_event
 from workers.cli.main import main
 
 
@@ -39,6 +43,22 @@ def test_a_payment_is_shown_with_its_events(
         ("evt_1", "received", [])
     ]
     assert told["stale"] is False
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_of_the_customers_email_the_masked_form_is_shown(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], form: tuple[str, ...]
+) -> None:
+    [call] = Inbox(database).receive([an_arrival(an_event(customer_reference="cus_1", customer_email="jo@shop.de"))])[1]
+    claim = Claims(database).take(call.inbox_id, 60.0)
+    assert claim is not None
+    payment = a_payment(Status.COMPLETED, customer_reference="cus_1", customer_email="jo@shop.de")
+    Settlements(database).book(claim, State.SETTLED, Booking(payment, ()), NEWS)
+    code, out, err = run(monkeypatch, capfd, "stripe:p1", *form)
+    assert code == 0
+    assert "cus_1" in out
+    assert "j***@***.de" in out
+    assert "shop.de" not in out + err
 
 
 def test_a_payment_that_nobody_has_heard_of_exits_with_1(

@@ -8,7 +8,7 @@ from payments.flows.dead_letters.plan import seconds_of
 from payments.policy_check import load_policies
 from workers.cli.dlq.edit import diff_of
 from workers.cli.dlq.replay import rate_in
-from workers.cli.dlq.tables import counts, largest_first, many, plain
+from workers.cli.terminal.tables import counts, largest_first, many, plain
 
 
 @pytest.mark.parametrize(("told", "rate"), [("50", 50.0), ("50/s", 50.0), ("0.5/s", 0.5), (" 7 ", 7.0)])

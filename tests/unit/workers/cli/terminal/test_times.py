@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workers.cli.dlq.times import moment, moment_of, seconds_in, span
+from workers.cli.terminal.times import moment, moment_of, seconds_in, span
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,248 @@
+"""Who may call, how often, for how long, and what is told where something goes wrong."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from payferry.v1 import payment_pb2 as pb
+from payferry.v1.payment_pb2_grpc import PaymentServiceStub
+from payments.failures import ConfigurationError
+from payments.ledger.database import Database
+from payments.resilience.policy import RatePolicy
+from tests.integration.api.conftest import ADMIN, READER, Running, Serve, bearer
+from tests.integration.api.test_calls import detail, get, refused
+from tests.integration.api.till import Till
+
+LIST = pb.ListPaymentsRequest()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("authorization", "Basic abc"),),
+        (("authorization", "Bearer"),),
+        bearer("nobodys-token-0001"),
+        bearer(READER + "x"),
+        bearer(""),
+    ],
+    ids=["none", "basic", "bare", "unknown", "longer", "empty"],
+)
+def test_without_a_token_that_is_known_nothing_is_told(
+    stub: PaymentServiceStub, headers: tuple[tuple[str, str], ...]
+) -> None:
+    for call, request in (
+        (stub.GetPayment, pb.GetPaymentRequest(id="stripe:p1")),
+        (stub.ListPayments, LIST),
+        (stub.GetPaymentHistory, pb.GetPaymentHistoryRequest(id="stripe:p1")),
+        (lambda *a, **b: list(stub.StreamPayments(*a, **b)), pb.StreamPaymentsRequest()),
+    ):
+        assert refused(call, request, metadata=headers).code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_history_is_for_admins_only(stub: PaymentServiceStub, till: Till) -> None:
+    till.captured("p1")
+    request = pb.GetPaymentHistoryRequest(id="stripe:p1")
+    error = refused(stub.GetPaymentHistory, request, metadata=bearer(READER))
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert detail(error, error_details_pb2.ErrorInfo).metadata["grant"] == "admin"
+    assert stub.GetPaymentHistory(request, metadata=bearer(ADMIN)).events
+
+
+def test_a_client_that_calls_too_often_is_told_when_to_come_back_and_others_are_not(serve: Serve) -> None:
+    server = serve(limit=RatePolicy(calls_per_second=2.0, burst=3))
+    with grpc.insecure_channel(server.address) as channel:
+        stub = PaymentServiceStub(channel)
+        for _ in range(3):
+            stub.ListPayments(LIST, metadata=bearer(READER))
+        error = refused(stub.ListPayments, LIST, metadata=bearer(READER))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert 0 < detail(error, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() <= 2000
+        stub.ListPayments(LIST, metadata=bearer(ADMIN))
+
+
+def test_a_limit_holds_over_two_servers_and_is_each_ones_own_while_redis_is_away(serve: Serve) -> None:
+    limit = RatePolicy(calls_per_second=0.01, burst=4, alone_share=1.0)
+    for redis, allowed in ({}, 4), ({"redis": "redis://127.0.0.1:1/0"}, 8):
+        passed = 0
+        for server in (serve(limit=limit, **redis), serve(limit=limit, **redis)):
+            with grpc.insecure_channel(server.address) as channel:
+                for _ in range(6):
+                    try:
+                        PaymentServiceStub(channel).ListPayments(LIST, metadata=bearer(READER))
+                    except grpc.RpcError as error:
+                        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017 - which one is open
+                    else:
+                        passed += 1
+        assert passed == allowed
+
+
+@pytest.fixture
+def slow_ledger(database: Database, till: Till) -> None:
+    """Each payment takes two seconds to read."""
+    till.captured("p1")
+    database.run("ALTER TABLE payments RENAME TO all_payments")
+    database.run("CREATE VIEW payments AS SELECT all_payments.* FROM all_payments, pg_sleep(2)")
+
+
+@pytest.mark.usefixtures("slow_ledger")
+def test_a_deadline_is_kept_whoever_names_it(serve: Serve) -> None:
+    server = serve(deadline_seconds=0.5)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = PaymentServiceStub(channel)
+        for timeout in (0.2, None, 30.0):
+            began = time.monotonic()
+            error = refused(
+                stub.GetPayment, pb.GetPaymentRequest(id="stripe:p1"), metadata=bearer(READER), timeout=timeout
+            )
+            assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert time.monotonic() - began < 1.5
+
+
+def test_what_nobody_foresaw_is_internal_and_tells_only_where_the_log_tells_more(
+    server: Running, stub: PaymentServiceStub, database: Database
+) -> None:
+    database.run("ALTER TABLE payments RENAME COLUMN captured_minor TO something_else")
+    error = refused(get, stub, "stripe:p1")
+    assert error.code() is grpc.StatusCode.INTERNAL
+    told = detail(error, error_details_pb2.ErrorInfo).metadata["correlation_id"]
+    assert told in error.details()
+    assert "something_else" not in error.details()
+    assert "captured_minor" not in error.details()
+    [fields] = [fields for name, fields in server.told if name == "api_failed"]
+    assert fields["correlation_id"] == told
+    assert "workers/api/service.py" in fields["stack"]
+
+
+def test_a_request_of_four_megabytes_is_refused_and_the_server_lives(stub: PaymentServiceStub) -> None:
+    for size in (100_000, 4 * 1024 * 1024):
+        request = pb.GetPaymentRequest(id="stripe:" + "x" * size)
+        error = refused(stub.GetPayment, request, metadata=bearer(READER))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert stub.ListPayments(LIST, metadata=bearer(READER)).total == 0
+
+
+def test_the_log_tells_of_each_call_who_and_how_it_ended_and_nothing_of_what_it_was_about(
+    server: Running, stub: PaymentServiceStub, till: Till
+) -> None:
+    till.captured("p1", customer_email="jo@example.com", customer_reference="cus_1")
+    metadata = (*bearer(READER), ("x-correlation-id", "order-7"))
+    stub.GetPayment(pb.GetPaymentRequest(id="stripe:p1"), metadata=metadata)
+    refused(get, stub, "stripe:other", ADMIN)
+    calls = [fields for name, fields in server.told if name == "api_called"]
+    assert [(call["method"], call["client"], call["status"]) for call in calls] == [
+        ("GetPayment", "shop", "OK"),
+        ("GetPayment", "ops", "NOT_FOUND"),
+    ]
+    assert calls[0]["correlation_id"] == "order-7"
+    everything = repr(server.told)
+    for secret in ("jo@example.com", "cus_1", READER, ADMIN, "stripe:p1", "stripe:other"):
+        assert secret not in everything
+
+
+def test_health_says_serving_without_a_token_and_not_serving_once_the_server_ends(
+    server: Running, channel: grpc.Channel
+) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    for service in ("", "payferry.v1.PaymentService"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    statuses = health.Watch(health_pb2.HealthCheckRequest(service=""), timeout=20)
+    assert next(statuses).status == health_pb2.HealthCheckResponse.SERVING
+    server.stop()
+    assert next(statuses).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_a_call_that_is_under_way_comes_to_its_end_when_the_server_ends(
+    server: Running, stub: PaymentServiceStub, till: Till, slow_payment: Callable[[], None]
+) -> None:
+    till.captured("p1")
+    slow_payment()
+    answer = stub.GetPayment.future(pb.GetPaymentRequest(id="stripe:p1"), metadata=bearer(READER))
+    time.sleep(0.3)  # so that it is under way
+    server.stop()
+    assert answer.result().payment.id == "stripe:p1"
+
+
+@pytest.fixture
+def slow_payment(database: Database) -> Callable[[], None]:
+    def make() -> None:
+        database.run("ALTER TABLE payments RENAME TO all_payments")
+        database.run("CREATE VIEW payments AS SELECT all_payments.* FROM all_payments, pg_sleep(1)")
+
+    return make
+
+
+class Certificate:
+    """A self-signed certificate for localhost, which is its own authority."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.cert, self.key = folder / f"{name}.crt", folder / f"{name}.key"
+        command = (
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(self.key), "-out", str(self.cert)),
+        )
+        subprocess.run(command, check=True, capture_output=True)
+
+    def trusted(self, own: "Certificate | None" = None) -> grpc.ChannelCredentials:
+        """Return what trusts this one, and shows `own`."""
+        shown = (own.key.read_bytes(), own.cert.read_bytes()) if own else (None, None)
+        return grpc.ssl_channel_credentials(self.cert.read_bytes(), *shown)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("strangers"), "strangers")
+
+
+def _code(server: Running, credentials: grpc.ChannelCredentials) -> grpc.StatusCode:
+    with grpc.secure_channel(f"localhost:{server.port}", credentials) as channel:
+        try:
+            PaymentServiceStub(channel).ListPayments(LIST, metadata=bearer(READER), timeout=10)
+        except grpc.RpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+def test_with_tls_only_those_who_trust_us_are_served(serve: Serve, ours: Certificate, strangers: Certificate) -> None:
+    server = serve(cert_file=str(ours.cert), key_file=str(ours.key))
+    assert _code(server, ours.trusted()) is grpc.StatusCode.OK
+    assert _code(server, strangers.trusted()) is grpc.StatusCode.UNAVAILABLE
+    with grpc.insecure_channel(server.address) as channel:
+        error = refused(PaymentServiceStub(channel).ListPayments, LIST, metadata=bearer(READER), timeout=10)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert _code(server, ours.trusted()) is grpc.StatusCode.OK
+
+
+def test_with_mutual_tls_only_clients_of_the_named_authority_are_served(
+    serve: Serve, ours: Certificate, strangers: Certificate
+) -> None:
+    server = serve(cert_file=str(ours.cert), key_file=str(ours.key), client_ca_file=str(ours.cert))
+    assert _code(server, ours.trusted(own=ours)) is grpc.StatusCode.OK
+    for own in (None, strangers):
+        assert _code(server, ours.trusted(own=own)) is grpc.StatusCode.UNAVAILABLE
+    assert _code(server, ours.trusted(own=ours)) is grpc.StatusCode.OK
+
+
+def test_what_keeps_it_from_listening_is_said_with_the_setting(serve: Serve, ours: Certificate) -> None:
+    taken = serve()
+    with pytest.raises(ConfigurationError, match="API_PORT"):
+        serve(port=taken.port)
+    with pytest.raises(ConfigurationError, match=r"API_TLS_KEY_FILE: .*No such file"):
+        serve(cert_file=str(ours.cert), key_file="nowhere.pem")
+    with pytest.raises(ConfigurationError, match="API_TLS_CERT_FILE, API_TLS_KEY_FILE: not a certificate"):
+        serve(cert_file=str(ours.key), key_file=str(ours.cert))
+    with pytest.raises(ConfigurationError, match="API_TLS_CLIENT_CA_FILE: holds no certificate"):
+        serve(cert_file=str(ours.cert), key_file=str(ours.key), client_ca_file=str(ours.key))

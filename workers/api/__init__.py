@@ -1,0 +1,1 @@
+"""The gRPC API: other services read payments through it."""

@@ -1,0 +1,143 @@
+"""What stands before every call: who calls and how often, for how long, what its failure is answered, a line of log."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import msgspec
+
+from config.settings import ApiClient, Grant
+from payments.envelope import correlation_token
+from payments.failures import Failure
+from payments.log_events import Tell
+from payments.stack import stack_of
+from workers.api.callers import Callers, caller
+from workers.api.refusals import Refusal, deadline_exceeded, internal
+from workers.api.statuses import refusal_of
+
+Take = Callable[[ApiClient], Awaitable[None]]
+"""Takes a call's token from its client's rate limit. Raises RateExceeded."""
+
+Inner = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
+Find = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
+
+_CORRELATION = "x-correlation-id"
+_LONGEST_ABORT_SECONDS = 5.0  # a client that does not read does not take its status either
+
+
+class Passage(msgspec.Struct):
+    """One call on its way through the gate, as the log tells of it: never what it asks for."""
+
+    method: str
+    headers: Mapping[str, str]
+    grant: Grant
+    deadline_seconds: float | None
+    correlation_id: str
+    client: str = ""
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Lets a call of ours through if its client has the grant that `grants` wants of its method.
+
+    What is not in `grants`, as health and reflection, is let through as it is. A call that is answered once may take
+    `deadline_seconds`, or less where its client says so; a stream lasts as long as its client wants.
+    """
+
+    def __init__(
+        self, callers: Callers, take: Take, grants: Mapping[str, Grant], deadline_seconds: float, tell: Tell
+    ) -> None:
+        self._callers = callers
+        self._take = take
+        self._grants = grants
+        self._deadline_seconds = deadline_seconds
+        self._tell = tell
+
+    async def intercept_service(self, continuation: Find, details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
+        """Return the handler of a call, behind the gate."""
+        handler = await continuation(details)
+        grant = self._grants.get(details.method)
+        if handler is None or grant is None:
+            return handler
+        inner = handler.unary_stream or handler.unary_unary
+        served = self._behind(details, grant, inner, None if handler.response_streaming else self._deadline_seconds)
+        rebuilt = (
+            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return rebuilt(served, handler.request_deserializer, handler.response_serializer)
+
+    def _behind(
+        self, details: grpc.HandlerCallDetails, grant: Grant, inner: Inner, deadline_seconds: float | None
+    ) -> Inner:
+        headers = {name: value for name, value in details.invocation_metadata if isinstance(value, str)}
+        method = details.method.rpartition("/")[2]
+
+        async def served(request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: ANN401 - any message
+            passage = Passage(method, headers, grant, deadline_seconds, _correlation_id(headers))
+            return await self._serve(passage, lambda: inner(request, context), context)
+
+        return served
+
+    async def _serve(
+        self, passage: Passage, inner: Callable[[], Awaitable[Any]], context: grpc.aio.ServicerContext
+    ) -> Any:  # noqa: ANN401 - the answer
+        began = time.monotonic()
+        told = ("OK", "")
+        try:
+            return await self._admitted(passage, inner)
+        except asyncio.CancelledError:
+            told = ("CANCELLED", "")
+            raise
+        except Exception as error:  # noqa: BLE001 - each gets its status, and none gets out
+            refusal = self._refusal(error, passage)
+            told = (refusal.status.name, refusal.code)
+            await _abort(context, refusal, passage.correlation_id)
+        finally:
+            status, code = told
+            took_ms = round((time.monotonic() - began) * 1000, 1)
+            self._tell(
+                "api_called",
+                method=passage.method,
+                client=passage.client,
+                status=status,
+                code=code,
+                took_ms=took_ms,
+                correlation_id=passage.correlation_id,
+            )
+
+    async def _admitted(self, passage: Passage, inner: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+        client = self._callers.admit(passage.headers.get("authorization"), passage.grant)
+        passage.client = client.name
+        caller.set(client)
+        await self._take(client)
+        async with asyncio.timeout(passage.deadline_seconds):
+            return await inner()
+
+    def _refusal(self, error: Exception, passage: Passage) -> Refusal:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, TimeoutError):
+            return deadline_exceeded()
+        refusal = refusal_of(error, passage.correlation_id) if isinstance(error, Failure) else None
+        if refusal is None or refusal.status is grpc.StatusCode.INTERNAL:
+            self._tell(
+                "api_failed",
+                method=passage.method,
+                error=type(error).__name__,
+                stack=stack_of(error),
+                correlation_id=passage.correlation_id,
+            )
+        return refusal or internal(passage.correlation_id)
+
+
+async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal, correlation_id: str) -> None:
+    trailers = ((_CORRELATION, correlation_id), ("grpc-status-details-bin", refusal.details_bin()))
+    async with asyncio.timeout(_LONGEST_ABORT_SECONDS):
+        await context.abort(refusal.status, refusal.message, trailers)
+
+
+def _correlation_id(headers: Mapping[str, str]) -> str:
+    """Return what the client calls the matter, where it says so and is brief, or a name of ours."""
+    return correlation_token(headers.get(_CORRELATION)) or uuid.uuid4().hex

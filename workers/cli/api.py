@@ -1,0 +1,34 @@
+"""`payferry api`: the gRPC API."""
+
+import asyncio
+import secrets
+
+from config.settings import ApiClient, Grant, Settings, digest_of, load_settings
+from workers.cli.terminal.console import error_console
+from workers.logs import configure_logs
+from workers.readiness import announce_ready
+
+
+def api() -> None:
+    """Serve payments over gRPC. Stops cleanly on SIGTERM.
+
+    Without API_TOKENS it makes a token up, prints it, and takes it until it ends.
+    """
+    settings = load_settings()
+    configure_logs(settings.log)
+    settings.require("DATABASE_URL")
+    asyncio.run(_serve(settings, settings.api.clients() or (_made_up_client(),)))
+
+
+async def _serve(settings: Settings, clients: tuple[ApiClient, ...]) -> None:
+    from workers.api.building import api_server  # noqa: PLC0415 - grpc, which no other verb of a server needs in memory
+
+    await api_server(settings, clients).run(lambda _port: announce_ready(settings.process))
+
+
+def _made_up_client() -> ApiClient:
+    token = secrets.token_urlsafe(24)
+    error_console().print(
+        f"API_TOKENS is not set. Until this process ends, this token may do everything: {token}", soft_wrap=True
+    )
+    return ApiClient(name="made-up", grants=frozenset(Grant), digest=digest_of(token))

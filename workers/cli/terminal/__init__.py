@@ -1,0 +1,1 @@
+"""What all verbs share: asking, refusing, tables, moments."""
