@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow test-kafka lint fmt bench proto clean lock
+.PHONY: demo test test-slow test-kafka lint fmt bench tools proto clean lock
 
 demo: $(STAMP) ## Start everything, send payments through with faults, prove that nothing is missing
 	$(BIN)/payferry demo --payments 500 --faults
@@ -32,6 +32,11 @@ fmt: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## Measure: bridge against a naive one, Kafka to settled, scaling, memory
 	$(BIN)/python -m benchmarks
+
+tools: var/tools/grpcurl ## Install what some tests use besides, and skip without: grpcurl (needs Go)
+
+var/tools/grpcurl:
+	GOBIN=$(CURDIR)/var/tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
 
 proto: $(STAMP) ## Generate the code of proto/payferry/v1/payment.proto anew
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. proto/payferry/v1/payment.proto

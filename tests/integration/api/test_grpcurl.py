@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,10 @@ from tests.integration.api.conftest import ADMIN, READER, Running
 from tests.integration.api.till import Till
 
 SERVICE = "payferry.v1.PaymentService"
-GRPCURL = os.environ.get("GRPCURL") or shutil.which("grpcurl")
+TOOLS = Path(__file__).parents[3] / "var" / "tools"
+GRPCURL = shutil.which("grpcurl", path=f"{TOOLS}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
 
-pytestmark = pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not installed (make grpcurl; it needs Go)")
+pytestmark = pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not installed: make tools, which needs Go")
 
 Curl = Callable[..., subprocess.CompletedProcess[str]]
 
