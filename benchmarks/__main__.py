@@ -21,8 +21,9 @@ def main() -> None:
     """Measure everything and print a table."""
     configure_logs(load_settings().log)
     table = Table(title="Payferry, measured", show_header=False)
-    for name, value in [*_breaker().items(), *_bridge().items(), *_pipeline().items(), *_dead_letters().items()]:
-        table.add_row(name, value)
+    for measure in (_breaker, _bridge, _pipeline, _dead_letters, _streams):
+        for name, value in measure().items():
+            table.add_row(name, value)
     Console().print(table)
 
 
@@ -90,6 +91,23 @@ def _dead_letters() -> dict[str, str]:
             f"… replayed at a rate of {told['rate']:,.0f} a second": f"{told['reached']:,.0f} letters/s"
             for told in replayed["at_rate"]
         },
+    }
+
+
+def _streams() -> dict[str, str]:
+    """Return how old events are when 200 streams receive them, and what one reader notices of others that stall."""
+    told = json.loads(run_module("benchmarks.streams", env=os.environ))
+    live, stalled = told["live"], told["stalled"]
+    ratio = stalled["ratio"]
+    return {
+        f"{live['streams']} streams, {live['settled_per_second']:.0f} payments/s, settled to received": (
+            f"p50 {live['p50_ms']:.0f} ms, p99 {live['p99_ms']:.0f} ms"
+        ),
+        "… together, by one API process": f"{live['received_per_second']:,} events/s, {live['api_cores']:.2f} cores",
+        "… its memory": f"{live['api_mb']} MB",
+        "one stream, catching up": f"{stalled['without']['replayed_per_second']:,.0f} events/s",
+        f"… beside {stalled['stalled']} that read no more": f"{ratio['replayed_per_second']:.2f} times the rate",
+        "… live, settled to received, p50": f"{ratio['p50_ms']:.2f} times as long",
     }
 
 

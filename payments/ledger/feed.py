@@ -2,6 +2,9 @@
 
 Rows are read in the order of their transactions, and only those older than every transaction still under way. A
 transaction that takes long, in any database of the same server, holds the feed back for as long; it loses nothing.
+
+A position names a change that was booked, never how far nothing more can come: after a crash PostgreSQL gives out again
+the numbers of transactions that had ended without a commit, and a reader beyond them would miss what they write.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,11 @@ class Position(msgspec.Struct, frozen=True, order=True):
     txid: int
     number: int = 0
 
+    @property
+    def next_txid(self) -> int:
+        """The first transaction of which nothing stands before it."""
+        return self.txid + 1 if self.number else self.txid
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """That a payment is as `view` says, since an event had its `ending`; and where in the feed that stands."""
@@ -36,7 +44,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Some changes, and how far the feed is read with them: further than the last one, where none can come between."""
+    """Some changes, and how far the feed is read with them: up to the last one, or where there is none, no further."""
 
     changes: tuple[Change, ...]
     reached: Position
@@ -61,19 +69,16 @@ class Feed:
     def end(self) -> Position:
         """Return the position after everything that can be read now."""
         row = self._database.row(_END)
-        assert row is not None
-        return Position(int(row[0]))
+        return Position(int(row[0]), row[1]) if row else Position(0)
 
     def after(self, position: Position, limit: int) -> Stretch | Purged:
         """Return the changes after `position`, at most `limit`."""
         told = {"txid": str(position.txid), "number": position.number, "limit": limit}
         rows = self._database.rows(_AFTER, told)
-        if Position(int(rows[0][1]), rows[0][2]) > position:
+        if Position(int(rows[0][0]), rows[0][1]) > position:
             return Purged()
-        changes = tuple(_change(row[3:]) for row in rows if row[3] is not None)
-        if len(changes) == limit:
-            return Stretch(changes, changes[-1].position)
-        return Stretch(changes, max(position, Position(int(rows[0][0]))))
+        changes = tuple(_change(row[2:]) for row in rows if row[2] is not None)
+        return Stretch(changes, changes[-1].position if changes else position)
 
     def purge(self, retention_seconds: float, limit: int) -> int:
         """Forget the oldest changes that are older than that, at most `limit`, and return how many."""
@@ -121,13 +126,25 @@ SELECT id FROM feed_epochs
  LIMIT 1
 """
 
-_END = "SELECT pg_snapshot_xmin(pg_current_snapshot())::TEXT"
+_END = """
+SELECT place.txid::TEXT, place.id
+  FROM ((SELECT txid, id
+           FROM payment_events
+          WHERE txid < pg_snapshot_xmin(pg_current_snapshot())
+          ORDER BY txid DESC, id DESC
+          LIMIT 1)
+         UNION ALL
+         SELECT purged_txid, purged_id
+           FROM feed_epochs) AS place
+ ORDER BY place.txid DESC, place.id DESC
+ LIMIT 1
+"""
 
 _AFTER = """
 WITH edge AS (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS txid
 )
-SELECT edge.txid::TEXT, coalesce(feed_epochs.purged_txid::TEXT, '0'), coalesce(feed_epochs.purged_id, 0), change.*
+SELECT coalesce(feed_epochs.purged_txid::TEXT, '0'), coalesce(feed_epochs.purged_id, 0), change.*
   FROM edge
   LEFT JOIN feed_epochs ON true
   LEFT JOIN LATERAL (
@@ -144,11 +161,13 @@ SELECT edge.txid::TEXT, coalesce(feed_epochs.purged_txid::TEXT, '0'), coalesce(f
         LIMIT %(limit)s) AS change ON true
 """
 
+# What nobody can read yet stays, however old it is.
 _PURGE = """
 WITH old AS (
     SELECT txid, id
       FROM (SELECT txid, id, settled_at FROM payment_events ORDER BY txid, id LIMIT %(limit)s) AS oldest
      WHERE settled_at < now() - make_interval(secs => %(seconds)s)
+       AND txid < pg_snapshot_xmin(pg_current_snapshot())
 ), gone AS (
     DELETE FROM payment_events
      USING old

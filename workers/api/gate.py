@@ -134,8 +134,11 @@ class Gate(grpc.aio.ServerInterceptor):
 
 async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal, correlation_id: str) -> None:
     trailers = ((_CORRELATION, correlation_id), ("grpc-status-details-bin", refusal.details_bin()))
-    async with asyncio.timeout(_LONGEST_ABORT_SECONDS):
-        await context.abort(refusal.status, refusal.message, trailers)
+    try:
+        async with asyncio.timeout(_LONGEST_ABORT_SECONDS):
+            await context.abort(refusal.status, refusal.message, trailers)
+    except TimeoutError:
+        raise asyncio.CancelledError from None  # the status lies ready for the client; nobody waits here until it comes
 
 
 def _correlation_id(headers: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from payments.ledger.feed import Feed, Position
 from payments.log_events import Tell
 from payments.resilience.rate_limit import RateLimits
 from workers.api.callers import Callers
+from workers.api.descriptors import allow_all_descriptors
 from workers.api.follower import Follower, Ringer
 from workers.api.gate import Gate
 from workers.api.hub import Hub, StreamPolicy
@@ -40,6 +41,7 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # clients may do the same
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing is no client
 )
 
 
@@ -81,11 +83,17 @@ class ApiServer:
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the port once calls are taken. Raises ConfigurationError."""
+        allow_all_descriptors()
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        ready(await self.start())
-        await stopping.wait()
+        starting, stopped = asyncio.ensure_future(self.start()), asyncio.ensure_future(stopping.wait())
+        await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # it was still waiting for the ledger
+            starting.cancel()
+            return
+        ready(starting.result())
+        await stopped
         await self.stop()
 
     async def start(self) -> int:

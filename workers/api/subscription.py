@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -49,7 +50,11 @@ def from_now(epoch: str, position: Position, *, existing: bool) -> StreamCursor:
 
 
 class Subscription:
-    """Writes one stream, a message at a time. The next one is made only once the client took the one before."""
+    """Writes one stream, a message at a time. The next one is made only once the client took the one before.
+
+    What is read from the ledger is written out in the thread that has read it: many who catch up at once would keep the
+    event loop from those that are live.
+    """
 
     def __init__(self, hub: Hub, source: Source, wanted: Wanted) -> None:
         self._hub = hub
@@ -87,16 +92,17 @@ class Subscription:
     async def _existing(self) -> AsyncIterator[tuple[bytes, str]]:
         place = self._wanted.begin.place
         while place is not None:
-            views = await self._page(place)
-            place = Place(views[-1].created_at, views[-1].id) if len(views) == BATCH else None
-            if views:
-                yield self._existing_message(views)
+            message, place = await self._source.threads.ask(partial(self._page, place))
+            if message is not None:
+                yield message
 
-    async def _page(self, place: Place) -> list[PaymentView]:
-        boundary = self._wanted.begin.txid
-        return await self._source.threads.ask(
-            lambda: self._source.views.settled_before(boundary, self._wanted.filter, BATCH, place)
+    def _page(self, place: Place) -> tuple[tuple[bytes, str] | None, Place | None]:
+        """Return what is there after `place`, written out, and how far that goes; None where that is all."""
+        views = self._source.views.settled_before(
+            self._wanted.begin.position.next_txid, self._wanted.filter, BATCH, place
         )
+        message = self._existing_message(views) if views else None
+        return message, Place(views[-1].created_at, views[-1].id) if len(views) == BATCH else None
 
     def _existing_message(self, views: Sequence[PaymentView]) -> tuple[bytes, str]:
         cursors = [_at(self._wanted.begin, Place(view.created_at, view.id)).text() for view in views]
@@ -132,11 +138,17 @@ class Subscription:
         return told
 
     async def _catch_up(self, stream: Stream) -> Sequence[Told]:
-        stretch = await self._source.threads.ask(lambda: self._source.feed.after(stream.position, BATCH))
+        told, stream.position = await self._source.threads.ask(partial(self._after, stream.position))
+        return told
+
+    def _after(self, position: Position) -> tuple[Sequence[Told], Position]:
+        """Return the changes after `position`, written out, and how far they go."""
+        stretch = self._source.feed.after(position, BATCH)
         if isinstance(stretch, Purged):
             raise cursor_lost("what came after this cursor is no longer kept")
-        stream.position = stretch.reached
-        return [Told(change, self._wanted.begin.epoch) for change in stretch.changes]
+        told = [Told(change, self._wanted.begin.epoch) for change in stretch.changes]
+        self._parts(told)
+        return told, stretch.reached
 
     def _parts(self, told: Sequence[Told]) -> list[bytes]:
         wanted = told if self._takes_all else [each for each in told if self._wanted.filter.fits(each.change.view)]

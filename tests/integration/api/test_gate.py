@@ -18,6 +18,7 @@ from payments.resilience.policy import RatePolicy
 from tests.integration.api.conftest import ADMIN, READER, Running, Serve, bearer
 from tests.integration.api.test_calls import detail, get, refused
 from tests.integration.api.till import Till
+from tests.integration.kafka import eventually
 
 LIST = pb.ListPaymentsRequest()
 
@@ -135,6 +136,7 @@ def test_the_log_tells_of_each_call_who_and_how_it_ended_and_nothing_of_what_it_
     metadata = (*bearer(READER), ("x-correlation-id", "order-7"))
     stub.GetPayment(pb.GetPaymentRequest(id="stripe:p1"), metadata=metadata)
     refused(get, stub, "stripe:other", ADMIN)
+    eventually(lambda: sum(name == "api_called" for name, _ in server.told) == 2, "both are told, after their status")
     calls = [fields for name, fields in server.told if name == "api_called"]
     assert [(call["method"], call["client"], call["status"]) for call in calls] == [
         ("GetPayment", "shop", "OK"),

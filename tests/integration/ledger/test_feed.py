@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from payments.ledger.settlements import Decline
 from payments.ledger.state import State
 from tests.builders import OCCURRED_AT, an_event
 from tests.integration.api.till import Till
+from workers.embedded.postgres import Postgres
 
 START = Position(0)
 
@@ -85,12 +87,63 @@ def test_nothing_is_told_before_what_is_older_has_ended(feed: Feed, till: Till, 
     assert names(read(feed, before)) == ["p1"]
 
 
-def test_where_nothing_is_new_the_position_moves_on_all_the_same(feed: Feed, database: Database) -> None:
-    before = feed.end()
-    database.run("SELECT pg_current_xact_id()")
-    stretch = feed.after(before, 100)
-    assert not isinstance(stretch, Purged)
-    assert stretch.reached > before
+def test_what_is_settled_after_a_crash_is_told_though_it_has_the_number_of_one_that_was_undone(
+    own_postgres: Postgres,
+) -> None:
+    with opened(own_postgres) as database:
+        feed = Feed(database)
+        Till(database).captured("before")
+        begun = feed.end()
+        with psycopg.connect(own_postgres.url, autocommit=True) as other:
+            for _ in range(50):
+                other.execute("BEGIN; SELECT pg_current_xact_id(); ROLLBACK")
+            stretch = feed.after(begun, 100)
+        assert not isinstance(stretch, Purged)
+        reached, end = stretch.reached, feed.end()
+    own_postgres.kill()
+    own_postgres.start()
+    with opened(own_postgres) as database:
+        Till(database).captured("after")
+        assert names(read(Feed(database), reached)) == ["after"]
+        assert names(read(Feed(database), end)) == ["after"]
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A server of this test's own, which it may kill."""
+    with Postgres() as server:
+        migrate(server.url)
+        yield server
+
+
+@contextmanager
+def opened(server: Postgres) -> Iterator[Database]:
+    policy = DatabasePolicy(pool_size=2, connect_timeout_seconds=3, statement_timeout_ms=5000)
+    with closing(Database(server.url, policy)) as database:
+        yield database
+
+
+def test_whoever_has_read_everything_reads_on_though_all_of_it_is_forgotten(
+    feed: Feed, till: Till, database: Database
+) -> None:
+    till.captured("p1", "p2")
+    read_up_to = feed.end()
+    database.run("UPDATE payment_events SET settled_at = now() - interval '8 days'")
+    assert feed.purge(7 * 86_400.0, 10) == 2
+    begun_later = feed.end()
+    till.captured("p3")
+    for position in (read_up_to, begun_later):
+        assert names(read(feed, position)) == ["p3"]
+
+
+def test_what_cannot_be_read_yet_is_not_forgotten(
+    feed: Feed, till: Till, database: Database, slow: psycopg.Connection
+) -> None:
+    till.captured("p1")
+    database.run("UPDATE payment_events SET settled_at = now() - interval '8 days'")
+    assert feed.purge(7 * 86_400.0, 10) == 0
+    slow.commit()
+    assert names(read(feed)) == ["p1"]
 
 
 def test_writers_side_by_side_leave_no_gap_for_a_reader_that_reads_all_the_time(feed: Feed, database: Database) -> None:

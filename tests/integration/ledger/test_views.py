@@ -53,10 +53,10 @@ def test_what_changes_or_begins_after_the_boundary_is_left_to_the_feed(
 ) -> None:
     till.captured("a", "b", "c")
     boundary = Feed(database).end()
-    first = views.settled_before(boundary.txid, ALL, 1)
+    first = views.settled_before(boundary.next_txid, ALL, 1)
     till.refunded("b", "re_1")
     till.captured("d")
-    rest = views.settled_before(boundary.txid, ALL, 10, Place(first[0].created_at, first[0].id))
+    rest = views.settled_before(boundary.next_txid, ALL, 10, Place(first[0].created_at, first[0].id))
     assert [view.payment_id for view in [*first, *rest]] == ["a", "c"]
     stretch = Feed(database).after(boundary, 10)
     assert [change.view.payment_id for change in stretch.changes] == ["b", "d"]  # type: ignore[union-attr]
