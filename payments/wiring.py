@@ -195,11 +195,18 @@ class Wiring:
             outdate=self._last_known.outdate,
         )
 
-    def reader(self, fresh_seconds: float = 0.0) -> PaymentReader:
+    def database_for(self, use: str) -> Database:
+        """Return the ledger behind a breaker of this process' own, apart for each `use`.
+
+        Whoever only reads for others has one, so that their questions, however slow, stop no worker of the fleet.
+        """
+        return self.database.behind(self.switchboard.local("database", use).call)
+
+    def reader(self, fresh_seconds: float = 0.0, database: Database | None = None) -> PaymentReader:
         """Return what reads single payments, also while the ledger is away, and for `fresh_seconds` asks only once."""
         remembers = self.policies.fallbacks.read == "last_known"
         policy = ReadPolicy(remembers=remembers, fresh_seconds=fresh_seconds)
-        return PaymentReader(PaymentViews(self.database), self._last_known, policy)
+        return PaymentReader(PaymentViews(database or self.database), self._last_known, policy)
 
     @cached_property
     def _last_known(self) -> LastKnown:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from threading import Lock
 from typing import Any
 
@@ -28,14 +29,29 @@ class DatabasePolicy(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_ms: int
 
 
+class _Lent:
+    """How many connections are lent. A block that holds one stands inside it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._counting = Lock()
+
+    def __enter__(self) -> None:
+        with self._counting:
+            self.count += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._counting:
+            self.count -= 1
+
+
 class Database:
     """A pool of connections to one PostgreSQL. Every statement commits by itself, unless inside `transaction`."""
 
     def __init__(self, url: str, policy: DatabasePolicy, shield: Shield = nullcontext) -> None:
         self._shield = shield
         self._size = policy.pool_size
-        self._lent = 0
-        self._counting = Lock()
+        self._lent = _Lent()
         self._pool = ConnectionPool(
             url,
             min_size=0,
@@ -84,14 +100,10 @@ class Database:
         """
         with self._shield() if shielded else nullcontext(), _named():
             try:
-                with self._pool.connection() as connection:
-                    self._count(1)
-                    try:
-                        yield connection
-                    finally:
-                        self._count(-1)
+                with self._pool.connection() as connection, self._lent:
+                    yield connection
             except PoolTimeout as error:
-                if self._lent < self._size:
+                if self._lent.count < self._size:
                     raise
                 raise PoolExhausted("all connections are in use; DATABASE_POOL_SIZE", service="database") from error
 
@@ -101,9 +113,11 @@ class Database:
         with self.connection() as connection, connection.transaction():
             yield connection
 
-    def _count(self, more: int) -> None:
-        with self._counting:
-            self._lent += more
+    def behind(self, shield: Shield) -> "Database":
+        """Return the same pool with another shield before it, for uses whose failures are not everybody's."""
+        twin = copy(self)
+        twin._shield = shield  # noqa: SLF001 - our own
+        return twin
 
     def close(self) -> None:
         """Close all connections."""

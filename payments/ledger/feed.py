@@ -51,7 +51,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """What stood there is no longer kept."""
+    """What stood there is no longer kept, or the server has never had it: it took over from one that was ahead."""
 
 
 class Feed:
@@ -75,9 +75,10 @@ class Feed:
         """Return the changes after `position`, at most `limit`."""
         told = {"txid": str(position.txid), "number": position.number, "limit": limit}
         rows = self._database.rows(_AFTER, told)
-        if Position(int(rows[0][0]), rows[0][1]) > position:
+        edge_txid, purged = int(rows[0][0]), Position(int(rows[0][1]), rows[0][2])
+        if not purged <= position < Position(edge_txid):
             return Purged()
-        changes = tuple(_change(row[2:]) for row in rows if row[2] is not None)
+        changes = tuple(_change(row[3:]) for row in rows if row[3] is not None)
         return Stretch(changes, changes[-1].position if changes else position)
 
     def purge(self, retention_seconds: float, limit: int) -> int:
@@ -144,7 +145,7 @@ _AFTER = """
 WITH edge AS (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS txid
 )
-SELECT coalesce(feed_epochs.purged_txid::TEXT, '0'), coalesce(feed_epochs.purged_id, 0), change.*
+SELECT edge.txid::TEXT, coalesce(feed_epochs.purged_txid::TEXT, '0'), coalesce(feed_epochs.purged_id, 0), change.*
   FROM edge
   LEFT JOIN feed_epochs ON true
   LEFT JOIN LATERAL (
@@ -196,6 +197,6 @@ SELECT EXISTS (SELECT FROM payment_events WHERE txid >= pg_snapshot_xmax(pg_curr
 # each payment, and nobody has a cursor any more that stood between two of them.
 _RENUMBER = (
     "UPDATE payment_events SET txid = '1' WHERE txid <> '1'",
-    "UPDATE payments SET changed_by = '0' WHERE changed_by <> '0'",
+    "UPDATE payments SET changed_by = pg_current_xact_id() WHERE changed_by <> '0'",
     "UPDATE feed_epochs SET id = gen_random_uuid(), purged_txid = '0', purged_id = 0",
 )

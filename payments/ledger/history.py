@@ -134,48 +134,57 @@ def _event(row: Sequence[Any]) -> PastEvent:
 _STEPS = msgspec.json.Decoder(tuple[Done, ...])
 _FAILURES = msgspec.json.Decoder(tuple[Failed, ...])
 
-# A payment by its own name, or by one that it was found to have as well.
-_LINE = "coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s)"
+# Every name of the payment: what ended before two of them were found to be one's stays under its own.
+_NAMES = """WITH root AS (
+    SELECT coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s) AS name
+), names AS (
+    SELECT name FROM root
+     UNION
+    SELECT alias FROM aliases WHERE ordering_key = (SELECT name FROM root)
+)"""
 
 # Two halves, since each has an index of its own.
 _EVENTS = f"""
-WITH told AS MATERIALIZED (SELECT {_LINE} AS ordering_key)
+{_NAMES}
 SELECT event_id, kind, state::TEXT, attempts, received_at, finished_at,
        CASE WHEN finished_at IS NULL THEN due_at END, saga::TEXT, failures::TEXT
-  FROM (SELECT *
-          FROM inbox
-         WHERE ordering_key = (SELECT ordering_key FROM told)
-           AND state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
+  FROM (SELECT inbox.*
+          FROM names
+          JOIN inbox ON inbox.ordering_key = names.name
+         WHERE state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
          UNION ALL
-        SELECT *
-          FROM inbox
-         WHERE ordering_key = (SELECT ordering_key FROM told)
-           AND state IN ('settled', 'declined', 'ignored', 'superseded', 'dead')) AS events
+        SELECT inbox.*
+          FROM names
+          JOIN inbox ON inbox.ordering_key = names.name
+         WHERE state IN ('settled', 'declined', 'ignored', 'superseded', 'dead')) AS events
  ORDER BY id DESC
  LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
 
 _ENTRIES = f"""
+{_NAMES}
 SELECT leg, account, amount_minor, currency, booked_at
   FROM entries
- WHERE ordering_key = {_LINE}
+  JOIN names ON names.name = entries.ordering_key
  ORDER BY booked_at DESC, leg DESC
  LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
 
 _LETTERS = f"""
+{_NAMES}
 SELECT id, event_id, state::TEXT, resolution, reason, failure_type, message, replay_count,
        first_failed_at, last_failed_at, next_replay_at
   FROM dead_letters
- WHERE ordering_key = {_LINE}
+  JOIN names ON names.name = dead_letters.ordering_key
  ORDER BY id DESC
  LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
 
 _DECLINES = f"""
+{_NAMES}
 SELECT kind, code, declined_at
   FROM declines
- WHERE ordering_key = {_LINE}
+  JOIN names ON names.name = declines.ordering_key
  ORDER BY declined_at DESC
  LIMIT %(limit)s
 """  # noqa: S608 - put together from constants

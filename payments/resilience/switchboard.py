@@ -47,13 +47,17 @@ class Switchboard:
         """Return the breaker `name` of the fleet: always the same object."""
         return self._of_fleet(name).breaker
 
-    def local(self, name: str) -> Breaker:
-        """Return the breaker `name` that is this process' own, as for Redis itself: always the same object."""
-        if name not in self._locals:
+    def local(self, name: str, use: str = "") -> Breaker:
+        """Return the breaker `name` that is this process' own, as for Redis itself: always the same object.
+
+        Each `use` of what is behind it has one apart, so that one use that fails does not end the others.
+        """
+        told = f"{name} ({use})" if use else name
+        if told not in self._locals:
             policy = self._policy(name)
-            side = LocalBreaker(policy, teller(name, self._tell, shared=False), self._clock)
-            self._locals.setdefault(name, Breaker(name, side, policy.slow_after_seconds, _nothing, self._clock))
-        return self._locals[name]
+            side = LocalBreaker(policy, teller(told, self._tell, shared=False), self._clock)
+            self._locals.setdefault(told, Breaker(name, side, policy.slow_after_seconds, _nothing, self._clock))
+        return self._locals[told]
 
     def names(self) -> list[str]:
         """Return the names of all breakers of the fleet, used or only configured. Raises QueueAway."""

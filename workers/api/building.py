@@ -24,12 +24,12 @@ def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
     """Return what the server reads from, for these clients."""
     wiring = Wiring(settings)
     told = settings.api
-    views = PaymentViews(wiring.database)
+    reading, listing = wiring.database_for("reading"), wiring.database_for("listing")
     limit = RatePolicy(calls_per_second=told.calls_per_second, burst=told.call_burst, alone_share=1.0)
     callers = Callers(clients)
     return Edges(
-        Library(wiring.reader(told.cache_seconds), views, Histories(wiring.database)),
-        Source(views, Feed(wiring.database), Threads(max(1, settings.database.pool_size - 1))),
+        Library(wiring.reader(told.cache_seconds, reading), PaymentViews(listing), Histories(reading)),
+        Source(PaymentViews(reading), Feed(reading), Threads(max(1, settings.database.pool_size - 1))),
         Bell(settings.database.url, database_policy(settings), NEWS),
         callers,
         wiring.rate_limits({limit_name(name): limit for name in callers.names}),

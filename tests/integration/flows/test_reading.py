@@ -1,10 +1,13 @@
 """Reading a payment while the ledger, or the cache, or both are away."""
 
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 import redis
 
-from payments.failures import DatabaseAway
+from config.settings import Settings
+from payments.failures import CircuitOpen, DatabaseAway, Transient
 from payments.flows.desk import Desk
 from payments.flows.process import process
 from payments.flows.reading import PaymentReader, ReadPolicy
@@ -15,6 +18,7 @@ from payments.resilience.exchange import Exchange, connect
 from payments.resilience.last_known import LastKnown
 from payments.resilience.policy import BreakerPolicy
 from payments.resilience.switchboard import Switchboard
+from payments.wiring import Wiring
 from tests.builders import an_arrival, an_event
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -127,3 +131,26 @@ def test_what_an_older_program_has_remembered_is_a_miss(fresh: PaymentReader, re
     with redis.Redis.from_url(redis_url) as client:
         client.set("payferry:last:stripe:p1", b'{"ordering_key":"stripe:p1"}', px=7_200_000)
     assert fresh.read("stripe:p1").payment is not None
+
+
+@pytest.fixture
+def wiring(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("CELERY_BROKER_URL", redis_url)
+    monkeypatch.setenv("DATABASE_STATEMENT_TIMEOUT_MS", "100")
+    made = Wiring(Settings())
+    yield made
+    made.database.close()
+
+
+def test_readers_whose_questions_take_too_long_are_refused_and_no_worker_is(wiring: Wiring) -> None:
+    reading = wiring.database_for("listing")
+    failures: list[Transient] = []
+    while not (failures and isinstance(failures[-1], CircuitOpen)):
+        with pytest.raises(Transient) as raised:
+            reading.rows("SELECT pg_sleep(1)")
+        failures.append(raised.value)
+        assert len(failures) < 50, failures
+    assert wiring.database_for("reading").rows("SELECT 1") == [(1,)]
+    assert wiring.database.rows("SELECT 1") == [(1,)]
+    assert wiring.switchboard.standing("database").value == "closed"

@@ -14,6 +14,8 @@ from payments.ledger.feed import Change, Feed, Position, Purged
 from payments.ledger.schema import migrate
 from payments.ledger.settlements import Decline
 from payments.ledger.state import State
+from payments.ledger.views import PaymentViews
+from payments.view import PaymentFilter
 from tests.builders import OCCURRED_AT, an_event
 from tests.integration.api.till import Till
 from workers.embedded.postgres import Postgres
@@ -203,3 +205,37 @@ def test_a_change_rings(till: Till, database_url: str) -> None:
     assert bell.wait(10.0)
     ringing.join()
     bell.close()
+
+
+def test_a_worker_of_the_version_before_writes_no_feed_and_what_it_books_is_told_all_the_same(
+    feed: Feed, till: Till, database: Database
+) -> None:
+    [call] = till.bring_in([an_event("evt_old", Kind.CAPTURED, "p1")])
+    with database.transaction() as old:
+        old.execute("UPDATE inbox SET state = 'settled', finished_at = now() WHERE id = %s", (call,))
+        old.execute(
+            "INSERT INTO payments (ordering_key, provider, payment_id, status, currency, amount_minor, captured_minor,"
+            " refunded_total_minor, refunds, disputes, version)"
+            " VALUES ('stripe:p1', 'stripe', 'p1', 'completed', 'EUR', 1000, 1000, 0, '{}', '{}', 1)"
+        )
+    boundary = feed.end().next_txid
+    database.run("UPDATE payments SET refunds = '{\"re_1\": 400}', status = 'partially_refunded', version = 2")
+    first, second = read(feed)
+    assert (first.event_id, first.kind, first.ending, first.view.revision) == ("evt_old", "captured", "settled", 1)
+    assert first.occurred_at == OCCURRED_AT
+    assert (second.event_id, second.view.refunded_minor, second.view.revision) == ("", 400, 2)
+    assert PaymentViews(database).settled_before(boundary, PaymentFilter(), 10) == []
+
+
+def test_a_settlement_is_told_once(feed: Feed, till: Till) -> None:
+    till.captured("p1")
+    till.refunded("p1", "re_1")
+    assert len(read(feed)) == 2
+
+
+def test_a_position_that_the_server_has_never_reached_is_lost(feed: Feed, till: Till) -> None:
+    till.captured("p1")
+    [change] = read(feed)
+    ahead = Position(change.position.txid + 1_000_000, 1)  # as told by a server that is no more
+    assert isinstance(feed.after(ahead, 10), Purged)
+    assert read(feed, change.position) == []

@@ -72,15 +72,52 @@ INSERT INTO feed_epochs DEFAULT VALUES;
 COMMENT ON COLUMN feed_epochs.purged_txid IS 'with purged_id the last event that is no longer kept';
 """
 
+# While a fleet is renewed, workers of the version before go on settling, and they write no feed; nor does a person who
+# corrects a row by hand. What they change is told all the same. A settlement of this version says in `changed_by` that
+# it has written the feed itself, and calls no function here.
+UNTOLD = """
+CREATE FUNCTION payment_change_is_fed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payment_events (
+           ordering_key, event_id, kind, ending, occurred_at, provider, payment_id, status, currency, amount_minor,
+           captured_minor, refunded_minor, customer_reference, created_at, revision)
+    SELECT NEW.ordering_key, coalesce(ended.event_id, ''), coalesce(ended.kind, ''), coalesce(ended.state, 'settled'),
+           coalesce(ended.occurred_at, now()), NEW.provider, NEW.payment_id, NEW.status, NEW.currency,
+           NEW.amount_minor, NEW.captured_minor,
+           greatest(NEW.refunded_total_minor,
+                    (SELECT coalesce(sum(told::BIGINT), 0) FROM jsonb_each_text(NEW.refunds) AS refund (id, told))),
+           NEW.customer_reference, NEW.created_at, NEW.version
+      FROM (VALUES (1)) AS one
+      LEFT JOIN (
+           SELECT event_id, kind, state::TEXT, (event ->> 'occurred_at')::TIMESTAMPTZ AS occurred_at
+             FROM inbox
+            WHERE ordering_key = NEW.ordering_key
+              AND state IN ('settled', 'declined', 'ignored', 'superseded', 'dead')
+              AND finished_at = now() -- in this very transaction
+            ORDER BY id DESC
+            LIMIT 1) AS ended ON true;
+    UPDATE payments
+       SET changed_by = pg_current_xact_id()
+     WHERE ordering_key = NEW.ordering_key;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER payment_change_is_fed AFTER INSERT OR UPDATE ON payments
+    FOR EACH ROW WHEN (NEW.changed_by <> pg_current_xact_id()) EXECUTE FUNCTION payment_change_is_fed();
+"""
+
 
 def upgrade() -> None:
-    """Add the columns, the index and the feed."""
-    for part in (CUSTOMERS, HISTORY, FEED):
+    """Add the columns, the index, the feed, and what feeds it for those who do not."""
+    for part in (CUSTOMERS, HISTORY, FEED, UNTOLD):
         op.execute(part)
 
 
 def downgrade() -> None:
     """Drop them, with what they hold."""
+    op.execute("DROP TRIGGER payment_change_is_fed ON payments")
+    op.execute("DROP FUNCTION payment_change_is_fed()")
     op.execute("DROP TABLE payment_events, feed_epochs")
     op.execute("DROP INDEX payments_by_time, payments_by_customer, inbox_ended")
     op.execute(

@@ -95,6 +95,20 @@ END
 $$;
 """
 
+# An e-mail stays in the tables, but for the bytes of the record itself.
+WITHOUT_PERSON = """
+ALTER FUNCTION dead_letter_json(dead_letters) RENAME TO dead_letter_whole_json;
+
+CREATE FUNCTION dead_letter_json(letter dead_letters) RETURNS JSONB LANGUAGE SQL STABLE AS $$
+    SELECT dead_letter_whole_json(letter) #- '{event,customer_email}'
+$$;
+"""
+
+WITH_PERSON = """
+DROP FUNCTION dead_letter_json(dead_letters);
+ALTER FUNCTION dead_letter_whole_json(dead_letters) RENAME TO dead_letter_json;
+"""
+
 UNTOLD = """
 CREATE OR REPLACE FUNCTION dead_letter_told() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
@@ -129,12 +143,13 @@ ALTER TABLE dead_letters
 
 def upgrade() -> None:
     """Add the lanes, the bell, and what refused messages and CloudEvents need."""
-    for part in (LANES, BELL, REFUSED, TOLD):
+    for part in (LANES, BELL, REFUSED, TOLD, WITHOUT_PERSON):
         op.execute(part)
 
 
 def downgrade() -> None:
     """Take them away."""
+    op.execute(WITH_PERSON)
     op.execute(UNTOLD)
     op.execute("DROP TRIGGER outbox_rings ON outbox")
     op.execute("DROP FUNCTION outbox_rings()")

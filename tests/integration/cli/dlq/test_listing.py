@@ -105,7 +105,9 @@ def test_people_see_everything_but_the_payload(run: Run, graveyard: Graveyard) -
 
 def test_people_see_the_event_but_not_who_pays(run: Run, graveyard: Graveyard) -> None:
     letter_id = graveyard.message("m1")
-    assert "jo@example.com" in str(Search(graveyard.database).record(letter_id)["event"])  # type: ignore[index]  # it is there
+    [event] = graveyard.database.row("SELECT event::TEXT FROM dead_letters WHERE id = %(id)s", {"id": letter_id})  # type: ignore[misc]
+    assert "jo@example.com" in event  # it is there
+    assert "example.com" not in str(Search(graveyard.database).record(letter_id)["event"])  # type: ignore[index]
     said = run("show", str(letter_id))
     assert "payment id m1" in said.out
     assert "example.com" not in said.out + said.err
