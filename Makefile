@@ -14,7 +14,7 @@ test: $(STAMP) ## All tests that need no other server than the embedded ones
 	$(BIN)/pytest -n 3 -m "not alone and not slow"
 	$(BIN)/pytest -m "alone and not slow"
 
-test-slow: $(STAMP) ## The long stories: kills, an outage, dead letters of eight kinds, each with all processes
+test-slow: $(STAMP) ## The long stories: kills, outages, restarts, thousands of histories; most with all processes
 	$(BIN)/pytest -m slow
 
 test-kafka: $(STAMP) ## The integration suite on a real Apache Kafka: three brokers, one of which is killed and comes back

@@ -60,6 +60,8 @@ class Stack:
         self.places: dict[str, str] = {}
         """Where each server and page is, by name."""
         self._environment: dict[str, str] = {}
+        self._served: dict[str, str] = {}
+        """What our own processes are told besides, and nobody else."""
         self.supervisor: Supervisor
 
     @property
@@ -139,7 +141,8 @@ class Stack:
 
     def _processes(self) -> list[ProcessSpec]:
         ready_dir = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="payferry-ready-")))
-        environment = self._environment | self._flower() | {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path()}
+        environment = self._environment | self._served | self._flower()
+        environment |= {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path()}
         ready = {
             name: partial(_all_ready, ready_dir, name, self._instances.get(name, 1))
             for name in ("bridge", "worker", "beat", "relay", "api")
@@ -156,10 +159,12 @@ class Stack:
             return
         told = self.settings.api
         port = told.port if "API_PORT" in os.environ else free_port()
-        self._environment |= {"API_PORT": str(port), "PAYFERRY_API": f"127.0.0.1:{port}"}
+        self._environment["PAYFERRY_API"] = f"127.0.0.1:{port}"
+        self._served["API_PORT"] = str(port)
         if told.tokens is None and told.tokens_file is None:
             token = secrets.token_urlsafe(18)
-            self._environment |= {"API_TOKENS": f"up:admin+email:{token}", "PAYFERRY_API_TOKEN": token}
+            self._environment["PAYFERRY_API_TOKEN"] = token
+            self._served["API_TOKENS"] = f"up:admin+email:{token}"
         self.places["gRPC"] = f"{told.host}:{port}"
 
     def _flower(self) -> dict[str, str]:

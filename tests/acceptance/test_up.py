@@ -35,7 +35,7 @@ def test_up_leaves_no_process_and_no_port_behind(
     with Up({}, tmp_path, *options) as up:
         family, ports = up.family(), ports_of(up)
         assert all(up.main(label) is not None for label in LABELS)
-        assert len(ports) == (4 if options else 5), up.output()
+        assert len(ports) == (5 if options else 6), up.output()
         up.wait_for(lambda: all(answers(port) for port in ports), "all of them answer, Flower a little later")
         up.process.send_signal(number)
         assert up.process.wait(45) == code, up.output()[-3000:]

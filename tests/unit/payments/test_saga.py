@@ -3,6 +3,7 @@
 from itertools import product
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -244,11 +245,14 @@ class SagaAtWork(RuleBasedStateMachine):
                 assert not (self.given and "void" in effects)
 
 
-def test_ten_thousand_histories_of_crashes_and_lost_answers_never_repeat_an_effect_and_end_in_the_truth() -> None:
+@pytest.mark.parametrize("histories", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_of_histories_of_crashes_and_lost_answers_never_repeat_an_effect_and_end_in_the_truth(
+    histories: int,
+) -> None:
     run_state_machine_as_test(
         SagaAtWork,
         settings=settings(
-            max_examples=10_000,
+            max_examples=histories,
             stateful_step_count=2,
             deadline=None,
             database=None,

@@ -4,6 +4,7 @@ tests/integration/resilience/test_breaker_contract.py, where those of the fleet 
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -162,12 +163,13 @@ class Histories(RuleBasedStateMachine):
         assert self.breaker.generation >= max(generations, default=0)
 
 
-def test_ten_thousand_histories_go_as_the_model_says() -> None:
+@pytest.mark.parametrize("histories", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_of_histories_go_as_the_model_says(histories: int) -> None:
     # no shrinking: the longest history is 4 steps, and looking for a shorter one may take longer than a test may
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis has not typed it
         Histories,
         settings=settings(
-            max_examples=10_000,
+            max_examples=histories,
             stateful_step_count=4,
             deadline=None,
             database=None,
