@@ -87,9 +87,9 @@ class ApiSettings(Group):
         return self
 
     def clients(self) -> tuple[ApiClient, ...]:
-        """Return who may call, of API_TOKENS and of the file.
+        """Return who may call, of API_TOKENS and of the file; nobody where neither is set.
 
-        Raises SettingsError, which quotes no token, where the file cannot be read or is malformed.
+        Raises SettingsError, which quotes no token, where the file cannot be read, is malformed, or names nobody.
         """
         named = clients_of_list(self.tokens.get_secret_value()) if self.tokens else ()
         try:
@@ -99,6 +99,8 @@ class ApiSettings(Group):
             raise SettingsError(f"API_TOKENS_FILE: cannot be read: {_why(error)}") from None
         except ValueError as error:
             raise SettingsError(f"API_TOKENS_FILE: {error}") from None
+        if not clients and (self.tokens or self.tokens_file):
+            raise SettingsError("API_TOKENS, API_TOKENS_FILE: they name nobody; write name:grants:token, or unset them")
         return clients
 
     def _clients_of_file(self) -> tuple[ApiClient, ...]:

@@ -17,7 +17,12 @@ from workers.api.threads import Threads
 
 def api_server(settings: Settings, clients: tuple[ApiClient, ...]) -> ApiServer:
     """Return a server for these clients. Called in its event loop."""
-    return ApiServer(server_policy(settings), edges(settings, clients))
+    names = {client.name for client in clients}
+    return ApiServer(server_policy(settings, len(names)), edges(settings, clients))
+
+
+_STREAM_THREADS = 2
+"""Streams that catch up have their own, so that single reads do not wait for them."""
 
 
 def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
@@ -27,9 +32,12 @@ def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
     reading, listing = wiring.database_for("reading"), wiring.database_for("listing")
     limit = RatePolicy(calls_per_second=told.calls_per_second, burst=told.call_burst, alone_share=1.0)
     callers = Callers(clients)
+    threads = max(1, settings.database.pool_size - _STREAM_THREADS - 1)  # the feed has one as well
     return Edges(
-        Library(wiring.reader(told.cache_seconds, reading), PaymentViews(listing), Histories(reading)),
-        Source(PaymentViews(reading), Feed(reading), Threads(max(1, settings.database.pool_size - 1))),
+        Library(
+            wiring.reader(told.cache_seconds, reading), PaymentViews(listing), Histories(reading), Threads(threads)
+        ),
+        Source(PaymentViews(reading), Feed(reading), Threads(_STREAM_THREADS)),
         Bell(settings.database.url, database_policy(settings), NEWS),
         callers,
         wiring.rate_limits({limit_name(name): limit for name in callers.names}),
@@ -37,14 +45,15 @@ def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
     )
 
 
-def server_policy(settings: Settings) -> ServerPolicy:
-    """Return where the server listens, and its bounds."""
+def server_policy(settings: Settings, clients: int = 1) -> ServerPolicy:
+    """Return where the server listens, and its bounds. Of several clients each may have half of the streams."""
     told = settings.api
     return ServerPolicy(
         host=told.host,
         port=told.port,
         streams=StreamPolicy(
             max_streams=told.max_subscribers,
+            most_per_client=max(1, told.max_subscribers // 2) if clients > 1 else None,
             buffer_events=told.buffer_events,
             heartbeat_seconds=told.heartbeat_seconds,
         ),

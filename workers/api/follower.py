@@ -44,8 +44,8 @@ class Follower:
         self._streams = streams
         self._stopping = threading.Event()
 
-    def start(self, epoch: str, begin: Position, take: Take) -> None:
-        """Read on from `begin`. Called in the event loop."""
+    def start(self, epoch: str, begin: Position, take: Take, ended: Callable[[], None]) -> None:
+        """Read on from `begin`. `ended` is called where it ends without being told to. Called in the event loop."""
         loop = asyncio.get_running_loop()
         self._position = begin
 
@@ -54,7 +54,14 @@ class Follower:
             since = self._position
             _in_loop(loop, lambda: take(told, since, stretch.reached))
 
-        threading.Thread(target=self._run, args=(hand_over,), name="feed", daemon=True).start()
+        def run() -> None:
+            try:
+                self._run(hand_over)
+            finally:
+                if not self._stopping.is_set():
+                    _in_loop(loop, ended)
+
+        threading.Thread(target=run, name="feed", daemon=True).start()
 
     def stop(self) -> None:
         """Read no more."""

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -13,8 +14,10 @@ from config.settings import ApiClient, Grant
 from payments.envelope import correlation_token
 from payments.failures import Failure
 from payments.log_events import Tell
+from payments.redaction import redacted
 from payments.stack import stack_of
 from workers.api.callers import Callers, caller
+from workers.api.guests import Guests
 from workers.api.refusals import Refusal, deadline_exceeded, internal
 from workers.api.statuses import refusal_of
 
@@ -42,13 +45,15 @@ class Passage(msgspec.Struct):
 class Gate(grpc.aio.ServerInterceptor):
     """Lets a call of ours through if its client has the grant that `grants` wants of its method.
 
-    What is not in `grants`, as health and reflection, is let through as it is. A call that is answered once may take
-    `deadline_seconds`, or less where its client says so; a stream lasts as long as its client wants.
+    What is not in `grants`, as health and reflection, is a guest. A call that is answered once may take
+    `deadline_seconds`, or less where its client says so; a stream lasts as long as its client wants. Requests come as
+    they were sent, and are read by the handlers behind the gate, so that nothing is done for who may not call.
     """
 
     def __init__(
         self, callers: Callers, take: Take, grants: Mapping[str, Grant], deadline_seconds: float, tell: Tell
     ) -> None:
+        self._guests = Guests()
         self._callers = callers
         self._take = take
         self._grants = grants
@@ -59,8 +64,10 @@ class Gate(grpc.aio.ServerInterceptor):
         """Return the handler of a call, behind the gate."""
         handler = await continuation(details)
         grant = self._grants.get(details.method)
-        if handler is None or grant is None:
-            return handler
+        if handler is None:
+            return None
+        if grant is None:
+            return self._guests.bounded(handler)
         inner = handler.unary_stream or handler.unary_unary
         served = self._behind(details, grant, inner, None if handler.response_streaming else self._deadline_seconds)
         rebuilt = (
@@ -71,7 +78,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _behind(
         self, details: grpc.HandlerCallDetails, grant: Grant, inner: Inner, deadline_seconds: float | None
     ) -> Inner:
-        headers = {name: value for name, value in details.invocation_metadata if isinstance(value, str)}
+        headers = _headers(details.invocation_metadata)
         method = details.method.rpartition("/")[2]
 
         async def served(request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: ANN401 - any message
@@ -111,8 +118,8 @@ class Gate(grpc.aio.ServerInterceptor):
         client = self._callers.admit(passage.headers.get("authorization"), passage.grant)
         passage.client = client.name
         caller.set(client)
-        await self._take(client)
         async with asyncio.timeout(passage.deadline_seconds):
+            await self._take(client)
             return await inner()
 
     def _refusal(self, error: Exception, passage: Passage) -> Refusal:
@@ -141,6 +148,14 @@ async def _abort(context: grpc.aio.ServicerContext, refusal: Refusal, correlatio
         raise asyncio.CancelledError from None  # the status lies ready for the client; nobody waits here until it comes
 
 
+def _headers(told: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Return the headers that are text. Of one that is told twice nothing is known, whoever of the two is meant."""
+    texts = [(name, value) for name, value in told if isinstance(value, str)]
+    times = Counter(name for name, _ in texts)
+    return {name: value for name, value in texts if times[name] == 1}
+
+
 def _correlation_id(headers: Mapping[str, str]) -> str:
-    """Return what the client calls the matter, where it says so and is brief, or a name of ours."""
-    return correlation_token(headers.get(_CORRELATION)) or uuid.uuid4().hex
+    """Return what the client calls the matter, where it says so, is brief and looks like no card; or a name of ours."""
+    told = correlation_token(headers.get(_CORRELATION))
+    return told if told and redacted(told) == told else uuid.uuid4().hex

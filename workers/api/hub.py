@@ -16,9 +16,13 @@ _LATER_SECONDS = 1.0
 
 
 class StreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of streams. `stall_seconds` is the longest that a client may leave a message unread."""
+    """Bounds of streams. `stall_seconds` is the longest that a client may leave a message unread.
+
+    `most_per_client` keeps one client from taking them from all others; None: it may have all.
+    """
 
     max_streams: int
+    most_per_client: int | None = None
     buffer_events: int
     heartbeat_seconds: float
     stall_seconds: float = 60.0
@@ -27,8 +31,9 @@ class StreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Stream:
     """What the hub knows of one stream: where it stands, and since when it waits for its client to read."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, client: str) -> None:
         self.position = position
+        self.client = client
         self.cursor = ""
         """With what it goes on after all that was given to its client's connection."""
         self.is_live = False
@@ -80,18 +85,25 @@ class Hub:
         return len(self._streams)
 
     @contextmanager
-    def joined(self, position: Position) -> Iterator[Stream]:
+    def joined(self, position: Position, client: str) -> Iterator[Stream]:
         """Be one of the streams until the block ends. Raises Refusal where there are enough, or the server ends."""
         if self._closing:
             raise _going_down()
-        if len(self._streams) >= self.policy.max_streams:
-            raise exhausted("too_many_streams", "this server has as many streams as it may have", _LATER_SECONDS)
-        stream = Stream(position)
+        self._check_room(client)
+        stream = Stream(position, client)
         self._streams.add(stream)
         try:
             yield stream
         finally:
             self._streams.discard(stream)
+
+    def _check_room(self, client: str) -> None:
+        most = self.policy.max_streams
+        if len(self._streams) >= most:
+            raise exhausted("too_many_streams", "this server has as many streams as it may have", _LATER_SECONDS)
+        if sum(stream.client == client for stream in self._streams) >= (self.policy.most_per_client or most):
+            told = "this client has as many streams here as one may have"
+            raise exhausted("too_many_streams_of_yours", told, _LATER_SECONDS)
 
     async def news(self, seconds: float) -> bool:
         """Wait until there is something new; False: not within `seconds`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,6 +17,8 @@ from payments.view import PaymentView
 
 LARGEST_BYTES = 3 * 1024 * 1024
 """Of an answer: clients take messages of 4 MiB unless they are told otherwise."""
+
+_LONGEST_TEXT = 2000
 
 
 def payment_message(view: PaymentView, *, whole: bool) -> pb.Payment:
@@ -71,8 +74,15 @@ def history_message(view: PaymentView | None, history: History, *, whole: bool) 
     )
     while answer.ByteSize() > LARGEST_BYTES:
         answer.truncated = True
-        del answer.events[: (len(answer.events) + 1) // 2]
+        _halve_largest(answer)
     return answer
+
+
+def _halve_largest(answer: pb.GetPaymentHistoryResponse) -> None:
+    """Leave out the older half of the list that takes most room: it has something, or the answer were not too large."""
+    lists: tuple[Any, ...] = (answer.events, answer.entries, answer.dead_letters, answer.declines)
+    largest = max(lists, key=lambda told: sum(each.ByteSize() for each in told))
+    del largest[: (len(largest) + 1) // 2]
 
 
 def _event(event: PastEvent) -> pb.HistoryEvent:
@@ -104,7 +114,7 @@ def _failures(failures: Iterable[Failed]) -> Iterable[pb.Failure]:
             code=each.code,
             service=each.service,
             operation=each.operation,
-            message=each.message,
+            message=each.message[:_LONGEST_TEXT],
         )
         for each in failures
     )
@@ -128,7 +138,7 @@ def _letter(letter: PastLetter) -> pb.DeadLetter:
         resolution=letter.resolution,
         reason=letter.reason,
         failure_type=letter.failure_type,
-        message=letter.message,
+        message=letter.message[:_LONGEST_TEXT],
         replay_count=letter.replay_count,
         first_failed_at=_stamp(letter.first_failed_at),
         last_failed_at=_stamp(letter.last_failed_at),

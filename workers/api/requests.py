@@ -15,7 +15,6 @@ from workers.api.refusals import invalid_argument
 DEFAULT_LIMIT = 10
 LARGEST_LIMIT = 100
 _MAX_ID_CHARS = 512
-_MAX_VALUES = 200
 _ID = re.compile(r"[a-z]+:[^\x00-\x1f\x7f]+")
 
 

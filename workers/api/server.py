@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import msgspec
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -22,14 +23,16 @@ from workers.api.callers import Callers
 from workers.api.descriptors import allow_all_descriptors
 from workers.api.follower import Follower, Ringer
 from workers.api.gate import Gate
+from workers.api.guests import MOST_OPEN
 from workers.api.hub import Hub, StreamPolicy
+from workers.api.refusals import invalid_argument
 from workers.api.service import Library, PaymentService
 from workers.api.subscription import Source
 from workers.api.threads import Threads
 
 _LARGEST_REQUEST_BYTES = 64 * 1024
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
-_MORE_CALLS = 256
+_MORE_CALLS = 512
 _AGAIN_SECONDS = 1.0
 
 _OPTIONS = (
@@ -80,6 +83,7 @@ class ApiServer:
         self._health = health.aio.HealthServicer()
         self._limiting = Threads(2)  # apart from those that wait for the ledger
         self._server: Any = None
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the port once calls are taken. Raises ConfigurationError."""
@@ -100,7 +104,7 @@ class ApiServer:
         """Take calls, and return on which port. Waits for the ledger, if that is away. Raises ConfigurationError."""
         epoch, position = await self._feed_begin(self._edges.source.feed)
         self._hub.begin(position)
-        self._follower.start(epoch, position, self._hub.take)
+        self._follower.start(epoch, position, self._hub.take, self._no_more_news)
         self._watch = asyncio.ensure_future(self._hub.watch())
         self._server = self._built(PaymentService(self._edges.library, self._edges.source, self._hub, epoch))
         port = self._bound()
@@ -118,8 +122,14 @@ class ApiServer:
         self._watch.cancel()
         self._follower.stop()
         self._edges.source.threads.close()
+        self._edges.library.threads.close()
         self._limiting.close()
         self._edges.tell("api_stopped")
+
+    def _no_more_news(self) -> None:
+        """Say that nobody should come here: streams would be silent for good."""
+        for name in (health.OVERALL_HEALTH, _SERVICE):
+            self._tasks.add(asyncio.ensure_future(self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)))
 
     async def _feed_begin(self, feed: Feed) -> tuple[str, Position]:
         while True:
@@ -131,7 +141,7 @@ class ApiServer:
 
     def _built(self, service: PaymentService) -> Any:  # noqa: ANN401 - grpc has no types
         gate = Gate(self._edges.callers, self._take, GRANTS, self._policy.deadline_seconds, self._edges.tell)
-        most = self._policy.streams.max_streams + _MORE_CALLS
+        most = self._policy.streams.max_streams + MOST_OPEN + _MORE_CALLS
         server = grpc.aio.server(interceptors=[gate], options=_OPTIONS, maximum_concurrent_rpcs=most)
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE, _handlers(service))])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -139,7 +149,12 @@ class ApiServer:
         return server
 
     def _bound(self) -> int:
-        address = f"{self._policy.host}:{self._policy.port}"
+        host = self._policy.host
+        address = (
+            f"[{host}]:{self._policy.port}"
+            if ":" in host and not host.startswith("[")
+            else f"{host}:{self._policy.port}"
+        )
         try:
             if self._policy.cert_file:
                 return int(self._server.add_secure_port(address, credentials(self._policy)))
@@ -193,29 +208,36 @@ def _content(variable: str, file: str | None) -> bytes:
 def _handlers(service: PaymentService) -> dict[str, Any]:
     """Return the calls by their names. What a stream writes was written out before: the same for many clients."""
     unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+    get, page = _of(service.get_payment, pb.GetPaymentRequest), _of(service.list_payments, pb.ListPaymentsRequest)
+    history = _of(service.get_payment_history, pb.GetPaymentHistoryRequest)
+
+    async def stream(raw: bytes, context: Any) -> None:  # noqa: ANN401 - grpc has no types
+        await service.stream_payments(_read(pb.StreamPaymentsRequest, raw), context.write)
+
     return {
-        "GetPayment": unary(
-            _of(service.get_payment), pb.GetPaymentRequest.FromString, pb.GetPaymentResponse.SerializeToString
-        ),
-        "ListPayments": unary(
-            _of(service.list_payments), pb.ListPaymentsRequest.FromString, pb.ListPaymentsResponse.SerializeToString
-        ),
-        "GetPaymentHistory": unary(
-            _of(service.get_payment_history),
-            pb.GetPaymentHistoryRequest.FromString,
-            pb.GetPaymentHistoryResponse.SerializeToString,
-        ),
-        "StreamPayments": streaming(service.stream_payments, pb.StreamPaymentsRequest.FromString, bytes),
+        "GetPayment": unary(get, None, pb.GetPaymentResponse.SerializeToString),
+        "ListPayments": unary(page, None, pb.ListPaymentsResponse.SerializeToString),
+        "GetPaymentHistory": unary(history, None, pb.GetPaymentHistoryResponse.SerializeToString),
+        "StreamPayments": streaming(stream, None, bytes),
     }
 
 
-def _of(call: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a handler for a call that needs no context."""
+def _of(call: Callable[[Any], Any], kind: type[Message]) -> Callable[[bytes, Any], Any]:
+    """Return a handler for a call that is answered once."""
 
-    async def handler(request: Any, _context: Any) -> Any:  # noqa: ANN401 - grpc has no types
-        return await call(request)
+    async def handler(raw: bytes, _context: Any) -> Any:  # noqa: ANN401 - grpc has no types
+        return await call(_read(kind, raw))
 
     return handler
+
+
+def _read(kind: type[Message], raw: bytes) -> Any:  # noqa: ANN401 - a message of that kind
+    """Return the request. Raises Refusal where the bytes are none."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        refused = invalid_argument("request", f"not a {kind.DESCRIPTOR.name}")
+    raise refused
 
 
 _SERVICE: str = pb.DESCRIPTOR.services_by_name["PaymentService"].full_name

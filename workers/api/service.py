@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import grpc
 import msgspec
 
 from payferry.v1 import payment_pb2 as pb
@@ -11,22 +10,24 @@ from payments.ledger.feed import Position
 from payments.ledger.history import Histories
 from payments.ledger.views import PaymentViews
 from payments.view import PaymentFilter, PaymentView
-from workers.api.callers import sees_emails
+from workers.api.callers import caller, sees_emails
 from workers.api.cursors import PageToken, StreamCursor, digest_of_filter, page_token, stream_cursor
 from workers.api.hub import Hub
 from workers.api.messages import history_message, payment_message
 from workers.api.refusals import not_found
 from workers.api.requests import checked_filter, checked_id, checked_limit
 from workers.api.single_flight import SingleFlight
-from workers.api.subscription import Source, Subscription, Wanted, from_now
+from workers.api.subscription import Source, Subscription, Wanted, Write, from_now
+from workers.api.threads import Threads
 
 
 class Library(msgspec.Struct, frozen=True):
-    """What single payments and pages are read from."""
+    """What single payments and pages are read from, and the threads in which that is done."""
 
     reader: PaymentReader
     views: PaymentViews
     histories: Histories
+    threads: Threads
 
 
 class PaymentService:
@@ -43,7 +44,7 @@ class PaymentService:
         """Return one payment as it stands."""
         name, whole = checked_id(request.id), sees_emails()
         read = partial(self._library.reader.read, name, whole=whole)
-        reading = await self._flights.of((name, whole), lambda: self._source.threads.ask(read))
+        reading = await self._flights.of((name, whole), lambda: self._library.threads.ask(read))
         if reading.payment is None:
             raise not_found(name)
         message = payment_message(reading.payment, whole=whole)
@@ -53,7 +54,7 @@ class PaymentService:
         """Return a page of payments, newest first."""
         limit, wanted = checked_limit(request.limit), checked_filter(request.filter)
         token = page_token(request.page_token, wanted) if request.page_token else None
-        views, total = await self._source.threads.ask(lambda: self._page(wanted, limit + 1, token))
+        views, total = await self._library.threads.ask(lambda: self._page(wanted, limit + 1, token))
         shown = views[:limit]
         is_more = len(views) > limit
         return pb.ListPaymentsResponse(
@@ -65,26 +66,29 @@ class PaymentService:
     async def get_payment_history(self, request: pb.GetPaymentHistoryRequest) -> pb.GetPaymentHistoryResponse:
         """Return one payment with everything that happened to it."""
         name = checked_id(request.id)
-        view = await self._source.threads.ask(lambda: self._library.views.find(name))
-        history = await self._source.threads.ask(lambda: self._library.histories.of(name))
-        if view is None and not history.events and not history.dead_letters:
-            raise not_found(name)
-        return history_message(view, history, whole=sees_emails())
+        return await self._library.threads.ask(partial(self._history, name, whole=sees_emails()))
 
-    async def stream_payments(
-        self,
-        request: pb.StreamPaymentsRequest,
-        context: grpc.aio.ServicerContext,
-    ) -> None:
+    async def stream_payments(self, request: pb.StreamPaymentsRequest, write: Write) -> None:
         """Write payments as they change, until the client goes."""
-        wanted = Wanted(filter=checked_filter(request.filter), begin=await self._begin(request), whole=sees_emails())
-        await Subscription(self._hub, self._source, wanted).run(context.write)
+        wanted = Wanted(
+            filter=checked_filter(request.filter),
+            begin=await self._begin(request),
+            whole=sees_emails(),
+            client=caller.get().name,
+        )
+        await Subscription(self._hub, self._source, wanted).run(write)
 
     async def _begin(self, request: pb.StreamPaymentsRequest) -> StreamCursor:
         if request.cursor:
             return stream_cursor(request.cursor, self._epoch)
         position: Position = await self._source.threads.ask(self._source.feed.end)
         return from_now(self._epoch, position, existing=request.include_existing)
+
+    def _history(self, name: str, *, whole: bool) -> pb.GetPaymentHistoryResponse:
+        view, history = self._library.views.find(name), self._library.histories.of(name)
+        if view is None and not history.events and not history.dead_letters:
+            raise not_found(name)
+        return history_message(view, history, whole=whole)
 
     def _page(self, wanted: PaymentFilter, limit: int, token: PageToken | None) -> tuple[list[PaymentView], int]:
         views = self._library.views.page(wanted, limit, token.place if token else None)

@@ -28,11 +28,12 @@ _BEFORE_ALL = Place(datetime.min.replace(tzinfo=UTC), "")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream is to tell, and from where on. `whole`: with e-mail in clear."""
+    """What a stream is to tell, to which client, and from where on. `whole`: with e-mail in clear."""
 
     filter: PaymentFilter
     begin: StreamCursor
     whole: bool
+    client: str
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class Subscription:
 
     async def run(self, write: Write) -> None:
         """Write until the stream is cut off or its client goes. Raises Refusal, and what the ledger raises."""
-        with self._hub.joined(self._wanted.begin.position) as stream:
+        with self._hub.joined(self._wanted.begin.position, self._wanted.client) as stream:
             try:
                 await self._write_all(stream, write)
             except asyncio.CancelledError:

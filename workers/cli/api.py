@@ -17,7 +17,11 @@ def api() -> None:
     settings = load_settings()
     configure_logs(settings.log)
     settings.require("DATABASE_URL")
-    asyncio.run(_serve(settings, settings.api.clients() or (_made_up_client(),)))
+    clients = settings.api.clients() or (_made_up_client(is_local=settings.api.host in _LOCAL),)
+    asyncio.run(_serve(settings, clients))
+
+
+_LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 async def _serve(settings: Settings, clients: tuple[ApiClient, ...]) -> None:
@@ -26,9 +30,12 @@ async def _serve(settings: Settings, clients: tuple[ApiClient, ...]) -> None:
     await api_server(settings, clients).run(lambda _port: announce_ready(settings.process))
 
 
-def _made_up_client() -> ApiClient:
+def _made_up_client(*, is_local: bool) -> ApiClient:
+    """Return a client whose token is printed. Where others can reach the port, it sees no e-mails."""
     token = secrets.token_urlsafe(24)
+    grants = frozenset(Grant) if is_local else frozenset({Grant.READ, Grant.ADMIN})
     error_console().print(
-        f"API_TOKENS is not set. Until this process ends, this token may do everything: {token}", soft_wrap=True
+        f"API_TOKENS is not set. Until this process ends, this token may call ({'+'.join(sorted(grants))}): {token}",
+        soft_wrap=True,
     )
-    return ApiClient(name="made-up", grants=frozenset(Grant), digest=digest_of(token))
+    return ApiClient(name="made-up", grants=grants, digest=digest_of(token))

@@ -63,6 +63,14 @@ class Running:
         """Return how many tasks its event loop has: what a call that does not end leaves behind."""
         return self._do(_count_tasks()) - 1
 
+    def end_the_feed(self) -> None:
+        """End the thread that reads it, as a fault that nobody foresaw would."""
+
+        def fail(_position: object, _limit: int) -> None:
+            raise SystemExit
+
+        self._server._follower._feed.after = fail  # noqa: SLF001 - there is no such fault from outside
+
     def stop(self) -> None:
         if self._stopped:
             return
@@ -114,6 +122,7 @@ def serve(database: Database, database_url: str, redis_url: str) -> Iterator[Ser
                 PaymentReader(views, cache, ReadPolicy(remembers=True, fresh_seconds=fresh_seconds)),
                 views,
                 Histories(database),
+                threads,
             ),
             Source(views, Feed(database), threads),
             Bell(database_url, policy, NEWS),

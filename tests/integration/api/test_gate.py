@@ -2,10 +2,11 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -248,3 +249,88 @@ def test_what_keeps_it_from_listening_is_said_with_the_setting(serve: Serve, our
         serve(cert_file=str(ours.key), key_file=str(ours.cert))
     with pytest.raises(ConfigurationError, match="API_TLS_CLIENT_CA_FILE: holds no certificate"):
         serve(cert_file=str(ours.cert), key_file=str(ours.key), client_ca_file=str(ours.key))
+
+
+@pytest.mark.parametrize("raw", [b"\x0a\xff", b"\x0a\x02\xff\xfe", b"\xff" * 50], ids=["cut", "no-utf8", "noise"])
+def test_bytes_that_are_no_request_are_refused_to_those_who_may_call_and_not_read_for_others(
+    server: Running, channel: grpc.Channel, raw: bytes
+) -> None:
+    for method in ("GetPayment", "ListPayments", "GetPaymentHistory"):
+        call = channel.unary_unary(f"/payferry.v1.PaymentService/{method}")
+        error = refused(call, raw, metadata=bearer(ADMIN))
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert detail(error, error_details_pb2.BadRequest).field_violations[0].field == "request"
+        assert refused(call, raw).code() is grpc.StatusCode.UNAUTHENTICATED
+    stream = channel.unary_stream("/payferry.v1.PaymentService/StreamPayments")
+    assert refused(lambda: list(stream(raw, metadata=bearer(READER)))).code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert not [name for name, _ in server.told if name == "api_failed"]
+
+
+def test_calls_that_want_no_token_cannot_use_the_server_up(
+    channel: grpc.Channel, stub: PaymentServiceStub, till: Till
+) -> None:
+    till.captured("p1")
+    health = health_pb2_grpc.HealthStub(channel)
+    watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(300)]
+    ended = [next_or_code(each) for each in watching]
+    assert ended.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 300 - 32
+    assert get(stub, "stripe:p1").payment.id == "stripe:p1"
+    assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+    for each in watching:
+        each.cancel()
+    deadline = time.monotonic() + 10
+    while next_or_code(health.Watch(health_pb2.HealthCheckRequest())) is not None:
+        assert time.monotonic() < deadline, "their places did not come free"
+
+
+def next_or_code(call: Iterator[object]) -> grpc.StatusCode | None:
+    """Wait for a message, and return with what the call ended where none comes."""
+    try:
+        next(call)
+    except grpc.RpcError as error:
+        return error.code()
+    return None
+
+
+def test_whoever_tells_two_tokens_is_nobody(stub: PaymentServiceStub) -> None:
+    error = refused(stub.ListPayments, LIST, metadata=(*bearer(READER), *bearer(ADMIN)))
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_correlation_id_that_looks_like_a_card_never_reaches_the_log(
+    server: Running, stub: PaymentServiceStub
+) -> None:
+    stub.ListPayments(LIST, metadata=(*bearer(READER), ("x-correlation-id", "4242424242424242")))
+    eventually(lambda: any(name == "api_called" for name, _ in server.told), "it is told, after its status")
+    assert "4242" not in repr(server.told)
+
+
+def test_questions_of_clients_that_have_gone_are_not_asked_and_too_many_are_refused(
+    stub: PaymentServiceStub, till: Till, database_url: str
+) -> None:
+    till.captured("p1")
+    with psycopg.connect(database_url) as locking:
+        locking.execute("LOCK TABLE payments")
+        asked = [
+            stub.GetPayment.future(pb.GetPaymentRequest(id=f"stripe:{n}"), metadata=bearer(READER), timeout=1.0)
+            for n in range(400)
+        ]
+        codes = [each.code() for each in asked]
+    assert set(codes) == {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert codes.count(grpc.StatusCode.DEADLINE_EXCEEDED) <= 204  # the threads, and as many as may wait for them
+    assert get(stub, "stripe:p1").payment.id == "stripe:p1"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what it plays
+def test_a_feed_that_nobody_reads_any_more_is_no_health(server: Running, channel: grpc.Channel) -> None:
+    server.end_the_feed()
+    health = health_pb2_grpc.HealthStub(channel)
+    deadline = time.monotonic() + 10
+    while health.Check(health_pb2.HealthCheckRequest()).status != health_pb2.HealthCheckResponse.NOT_SERVING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # between two looks
+
+
+def test_an_address_of_ipv6_needs_no_brackets(serve: Serve) -> None:
+    with grpc.insecure_channel(f"[::1]:{serve(host='::1').port}") as channel:
+        assert PaymentServiceStub(channel).ListPayments(LIST, metadata=bearer(READER)).total == 0

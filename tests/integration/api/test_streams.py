@@ -202,7 +202,7 @@ def test_a_cursor_that_was_tampered_with_so_that_it_stands_nowhere_is_refused(
     watch: Watch, database: Database, txid: int, number: int
 ) -> None:
     error = watch(cursor=StreamCursor(Feed(database).epoch(), txid, number).text()).ended()
-    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_cursor_of_what_is_no_longer_kept_is_refused_with_what_to_do(
@@ -240,6 +240,16 @@ def test_a_server_has_as_many_streams_as_it_may_and_no_more(serve: Serve, watch:
     while watch(server.address).error is not None:
         assert time.monotonic() < deadline
     assert second.error is None
+
+
+def test_one_client_leaves_room_for_the_others(serve: Serve, watch: Watch) -> None:
+    server = serve(streams=msgspec.structs.replace(STREAMS, max_streams=4, most_per_client=2))
+    own = watch(server.address), watch(server.address)
+    error = watch(server.address).ended()
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert detail(error, error_details_pb2.ErrorInfo).reason == "too_many_streams_of_yours"
+    assert watch(server.address, token=SEER).error is None
+    assert [each.error for each in own] == [None, None]
 
 
 def test_a_server_that_ends_tells_its_streams_so_with_their_cursor(serve: Serve, watch: Watch, till: Till) -> None:
