@@ -12,6 +12,8 @@ import msgspec
 _MOST_READ = 8192
 """Characters that are looked at: a provider's message is a line, and a page of HTML need not be searched whole."""
 
+_FEWEST_DIGITS, _MOST_DIGITS = 13, 19
+
 _EDGE = 64
 """What is left out before the place where a long text was cut, since half of a card number is not seen as one."""
 
@@ -56,6 +58,19 @@ def redacted(text: str, at_most: int = 200) -> str:
     ) != clean:  # the cut may end a word that was none of these before
         clean = once
     return clean
+
+
+def is_card_number(text: str) -> bool:
+    """Return whether `text` is a card's number and nothing else: 13 to 19 digits whose check digit is right.
+
+    Names that somebody chose are looked at so, since `redacted` would take any long number for a card. Source: ISO/IEC
+    7812-1, annex B (Luhn's formula).
+    """
+    digits = text.replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdecimal() and _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS):
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
 
 def masked_email(email: str) -> str:

@@ -68,6 +68,7 @@ class ApiSettings(Group):
         "PAYMENT_EVENTS_RETENTION_DAYS",
         default=7.0,
         gt=0,
+        le=3650,
         about="For how many days a stream can be taken up again: older changes of payments are no longer told.",
     )
 
@@ -104,7 +105,7 @@ class ApiSettings(Group):
         return clients
 
     def _clients_of_file(self) -> tuple[ApiClient, ...]:
-        return clients_of_lines(Path(self.tokens_file).read_text(encoding="utf-8")) if self.tokens_file else ()
+        return clients_of_lines(Path(self.tokens_file).read_text(encoding="utf-8-sig")) if self.tokens_file else ()
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:

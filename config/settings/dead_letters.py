@@ -38,6 +38,7 @@ class DeadLetterSettings(Group):
         "DLQ_RETENTION_DAYS",
         default=30.0,
         gt=0,
+        le=36_500,
         about="After this many days resolved and discarded dead letters are archived and purged. Others never are.",
     )
     archive_dir: str = setting(

@@ -75,9 +75,14 @@ def failure_of_answer(status: GrpcStatus, service: str, operation: str) -> Failu
 
 
 def _words(status: GrpcStatus) -> str:
-    """Return the server's message and what is wrong with each field; what one of them repeats is said once."""
-    told = dict.fromkeys([status.text, *(f"{field}: {wrong}" for field, wrong in status.violations)])
-    return redacted("; ".join(each for each in told if not any(each in other for other in told if other != each)))
+    """Return the server's message and what is wrong with each field; what one of them repeats is said once.
+
+    A field is redacted apart from what is said of it: `page_token: …` would look like a token that is told.
+    """
+    told = [f"{redacted(field)}: {redacted(wrong)}" for field, wrong in status.violations]
+    if not any(status.text in f"{field}: {wrong}" for field, wrong in status.violations):
+        told.insert(0, redacted(status.text))
+    return "; ".join(dict.fromkeys(told))
 
 
 def _failure_of_transport(status: GrpcStatus, service: str, operation: str) -> Failure:

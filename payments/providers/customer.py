@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from payments.providers.shape import is_identifier
+from payments.redaction import is_card_number
 
 ABSENT = msgspec.Raw(b"null")
 """What a lenient field is where the message has none."""
@@ -43,8 +44,10 @@ def part_of(value: object, name: str) -> object:
 
 
 def reference_of(value: object) -> str | None:
-    """Return the provider's name of a customer. What holds an `@` may be an e-mail, and is not shown as a name."""
-    return value if isinstance(value, str) and "@" not in value and is_identifier(value) else None
+    """Return the provider's name of a customer. What holds an `@` may be an e-mail; that and a card's is none."""
+    if not isinstance(value, str) or "@" in value or not is_identifier(value):
+        return None
+    return None if is_card_number(value) else value
 
 
 def email_of(value: object) -> str | None:

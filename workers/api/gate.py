@@ -14,7 +14,7 @@ from config.settings import ApiClient, Grant
 from payments.envelope import correlation_token
 from payments.failures import Failure
 from payments.log_events import Tell
-from payments.redaction import redacted
+from payments.redaction import is_card_number
 from payments.stack import stack_of
 from workers.api.callers import Callers, caller
 from workers.api.guests import Guests
@@ -156,6 +156,6 @@ def _headers(told: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
 
 
 def _correlation_id(headers: Mapping[str, str]) -> str:
-    """Return what the client calls the matter, where it says so, is brief and looks like no card; or a name of ours."""
+    """Return what the client calls the matter, where it says so, is brief and no card's number; or a name of ours."""
     told = correlation_token(headers.get(_CORRELATION))
-    return told if told and redacted(told) == told else uuid.uuid4().hex
+    return told if told and not is_card_number(told) else uuid.uuid4().hex

@@ -25,10 +25,12 @@ from workers.cli import (
     watch,
 )
 from workers.cli.dlq.app import dlq
+from workers.cli.terminal.refusal import OneLineGroup
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
 
 app = typer.Typer(
+    cls=OneLineGroup,
     help="Carries payments from Kafka through Celery into a ledger: none lost, each once, in order.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -73,7 +75,13 @@ def main() -> None:
 
 def _settings_wrong(error: ValidationError) -> str:
     """Return one line that names each variable and what is wrong with it, without its value."""
-    return "; ".join(f"{'.'.join(map(str, told['loc'])) or 'settings'}: {told['msg']}" for told in error.errors())
+    places = ((".".join(map(str, told["loc"])) or "settings", told["msg"]) for told in error.errors())
+    return "; ".join(f"{place}: {_plain(message)}" for place, message in places)
+
+
+def _plain(message: str) -> str:
+    """Return pydantic's words without those that it puts before ours."""
+    return message.removeprefix("Value error, ")
 
 
 def _end(message: str, code: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from payments.failures import BadRequest, ValidationFailed
 from workers.cli.api_access import Address, Plaintext, opened_api
 from workers.cli.payment_filters import Currencies, Customer, Providers, Since, Statuses, Until, filter_of
 from workers.cli.payment_lines import payment_line
@@ -46,9 +47,10 @@ def watch(  # noqa: PLR0913 - each argument is an option of the command line
     """
     from payments.client import Reconnect, WatchPolicy  # noqa: PLC0415 - see above
 
+    meant = filter_of(provider, status, currency, customer, since, until)
     with opened_api(address, plaintext=plaintext) as client:
         watched = client.watch(
-            filter_of(provider, status, currency, customer, since, until),
+            meant,
             include_existing=existing,
             cursor=cursor,
             policy=WatchPolicy(reconnect=Reconnect(most_in_a_row=max_reconnects)),
@@ -57,9 +59,17 @@ def watch(  # noqa: PLR0913 - each argument is an option of the command line
         with watched, Ending(seconds, watched.close):
             try:
                 _show(watched, count, json=json)
-            finally:
-                watched.close()
-                (_tell_end_json if json else _tell_end)(watched)
+            except (BadRequest, ValidationFailed):  # with this cursor, or this filter, nobody goes on
+                raise
+            except BaseException:
+                _end(watched, json=json)
+                raise
+            _end(watched, json=json)
+
+
+def _end(watched: "Watch", *, json: bool) -> None:
+    watched.close()
+    (_tell_end_json if json else _tell_end)(watched)
 
 
 def _show(watched: "Watch", count: int | None, *, json: bool) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from payments.redaction import masked_email, redacted
+from payments.redaction import is_card_number, masked_email, redacted
 
 WORDS = st.text(string.ascii_letters + string.digits + string.punctuation + " \n\t\u200béß、", max_size=40)
 DIGITS = st.text(string.digits, min_size=12, max_size=19)
@@ -132,3 +132,22 @@ def test_a_mask_is_masked_already_and_holds_no_digit_after_the_first_character(t
 
 def test_a_long_text_is_masked_in_no_time() -> None:
     assert masked_email("a." * 500_000 + "@") == masked_email("a@" + "b." * 500_000) == "***"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("4242424242424242", True),
+        ("4242 4242-4242 4242", True),
+        ("378282246310005", True),
+        ("4242424242424241", False),
+        ("424242424242", False),
+        ("42424242424242424242", False),
+        ("cus_4242424242424242", False),
+        ("\u0664" * 16, False),
+        ("", False),
+    ],
+    ids=["card", "spaced", "fifteen", "check-digit", "short", "long", "named", "wide-digits", "empty"],
+)
+def test_a_card_number_is_told_by_its_check_digit(text: str, is_one: bool) -> None:  # noqa: FBT001 - a table
+    assert is_card_number(text) is is_one

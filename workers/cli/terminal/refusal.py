@@ -62,10 +62,16 @@ class OneLineGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.TyperException as error:
+            if type(error).__name__ == _HELP:  # a group within this one, without any words
+                raise
             _end_for(error)
+
+
+_HELP = "NoArgsIsHelpError"
+"""What shows a group's help. Typer keeps it to itself."""
 
 
 def _end_for(error: typer.TyperException) -> NoReturn:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "payferry dlq"
+    command = context.command_path if context is not None else "payferry"
     _end(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)

@@ -167,3 +167,8 @@ def test_what_is_read_as_an_email_has_one_at_and_nothing_that_cannot_be_seen(tex
 def test_a_customer_survives_the_event_s_own_encoding(provider: Provider) -> None:
     event = decode(canonical(provider=provider, customer_reference="cus_1", customer_email="jo@example.com"))
     assert msgspec.convert(msgspec.to_builtins(event), Event) == event
+
+
+def test_a_card_number_is_no_name_of_a_customer_and_any_other_number_is() -> None:
+    assert reference_of("4242424242424242") is None
+    assert reference_of("4242424242424241") == "4242424242424241"
