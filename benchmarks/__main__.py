@@ -21,7 +21,7 @@ def main() -> None:
     """Measure everything and print a table."""
     configure_logs(load_settings().log)
     table = Table(title="Payferry, measured", show_header=False)
-    for measure in (_breaker, _bridge, _pipeline, _dead_letters, _streams):
+    for measure in (_breaker, _bridge, _pipeline, _outage, _dead_letters, _streams):
         for name, value in measure().items():
             table.add_row(name, value)
     Console().print(table)
