@@ -1,12 +1,13 @@
 """Putting the server together from the settings."""
 
 from config.settings import ApiClient, Settings
+from payments.from_settings import database_policy
 from payments.ledger.bell import NEWS, Bell
 from payments.ledger.feed import Feed
 from payments.ledger.history import Histories
 from payments.ledger.views import PaymentViews
 from payments.resilience.policy import RatePolicy
-from payments.wiring import Wiring, database_policy
+from payments.wiring import Wiring
 from workers.api.callers import Callers
 from workers.api.hub import StreamPolicy
 from workers.api.server import ApiServer, Edges, ServerPolicy, limit_name

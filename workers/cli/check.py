@@ -15,8 +15,8 @@ from confluent_kafka.admin._config import ConfigResource
 from config.policies import told_policies
 from config.settings import Settings, SettingsError, load_settings
 from payments.failures import ConfigurationError
+from payments.from_settings import endpoints, kafka_access
 from payments.policy_check import load_policies
-from payments.wiring import endpoints, kafka_access
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 

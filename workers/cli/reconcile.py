@@ -13,10 +13,11 @@ from rich.table import Table
 from config.settings import Settings, load_settings
 from payments.failures import Unreachable
 from payments.flows.reconcile import Capture, Reconciliation, Tally, check_money
+from payments.from_settings import kafka_access
 from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
 from payments.whole_file import write_whole
-from payments.wiring import Wiring, kafka_access
+from payments.wiring import Wiring
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 

@@ -10,7 +10,8 @@ import typer
 
 import config
 from config.settings import Settings, load_settings
-from payments.wiring import Wiring, poison_policy
+from payments.from_settings import poison_policy
+from payments.wiring import Wiring
 from workers.logs import configure_logs
 from workers.readiness import announce_ready
 

@@ -10,10 +10,11 @@ from rich.table import Table
 from config.celery import QUEUES
 from config.settings import Settings, load_settings
 from payments.failures import Transient
+from payments.from_settings import kafka_access
 from payments.ledger.bridge_pauses import BridgePauses
 from payments.ledger.census import Census
 from payments.streams.reader import TopicReader
-from payments.wiring import Wiring, kafka_access
+from payments.wiring import Wiring
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 

@@ -7,9 +7,10 @@ from celery import Celery
 
 from config.celery import celery_options
 from config.settings import Settings
+from payments.from_settings import kafka_access, position
 from payments.log_events import LOG_EVENTS
 from payments.streams.consumer import StreamConsumer
-from payments.wiring import Wiring, kafka_access, position
+from payments.wiring import Wiring
 from tests.integration.kafka import PATIENCE_SECONDS
 from workers.bridge import Bridge, BridgePolicy
 

@@ -13,9 +13,10 @@ from typing import Self
 
 from config.settings import Settings
 from payments.envelope import Record
+from payments.from_settings import kafka_access
 from payments.ledger.database import Database
 from payments.streams.reader import TopicReader
-from payments.wiring import Wiring, kafka_access
+from payments.wiring import Wiring
 from tests.integration.streams.bridges import Told
 from workers.relay import Relay
 
