@@ -23,7 +23,7 @@ def api_server(settings: Settings, clients: tuple[ApiClient, ...]) -> ApiServer:
 
 
 _STREAM_THREADS = 2
-"""Streams that catch up have their own, so that single reads do not wait for them."""
+"""Streams that begin or catch up have their own, so that single reads do not wait for them. All may wait at once."""
 
 
 def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
@@ -38,7 +38,7 @@ def edges(settings: Settings, clients: tuple[ApiClient, ...]) -> Edges:
         Library(
             wiring.reader(told.cache_seconds, reading), PaymentViews(listing), Histories(reading), Threads(threads)
         ),
-        Source(PaymentViews(reading), Feed(reading), Threads(_STREAM_THREADS)),
+        Source(PaymentViews(reading), Feed(reading), Threads(_STREAM_THREADS, told.max_subscribers)),
         Bell(settings.database.url, database_policy(settings), NEWS),
         callers,
         wiring.rate_limits({limit_name(name): limit for name in callers.names}),

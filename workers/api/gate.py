@@ -20,11 +20,14 @@ from workers.api.callers import Callers, caller
 from workers.api.guests import Guests
 from workers.api.refusals import Refusal, deadline_exceeded, internal
 from workers.api.statuses import refusal_of
+from workers.api.wire import request_bytes
 
 Take = Callable[[ApiClient], Awaitable[None]]
 """Takes a call's token from its client's rate limit. Raises RateExceeded."""
 
-Inner = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
+Inner = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[Any]]
+"""Serves a request. What it returns is the answer, unless it is None: it has then written its answers itself."""
+
 Find = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
 
 _CORRELATION = "x-correlation-id"
@@ -37,7 +40,7 @@ class Passage(msgspec.Struct):
     method: str
     headers: Mapping[str, str]
     grant: Grant
-    deadline_seconds: float | None
+    lasts: bool
     correlation_id: str
     client: str = ""
 
@@ -46,8 +49,9 @@ class Gate(grpc.aio.ServerInterceptor):
     """Lets a call of ours through if its client has the grant that `grants` wants of its method.
 
     What is not in `grants`, as health and reflection, is a guest. A call that is answered once may take
-    `deadline_seconds`, or less where its client says so; a stream lasts as long as its client wants. Requests come as
-    they were sent, and are read by the handlers behind the gate, so that nothing is done for who may not call.
+    `deadline_seconds`, or less where its client says so; a stream lasts as long as its client wants, once it has said
+    within that time what it wants. Requests are waited for and read behind the gate, so that nothing is done for who
+    may not call, and nobody holds a place without a token.
     """
 
     def __init__(
@@ -68,32 +72,30 @@ class Gate(grpc.aio.ServerInterceptor):
             return None
         if grant is None:
             return self._guests.bounded(handler)
-        inner = handler.unary_stream or handler.unary_unary
-        served = self._behind(details, grant, inner, None if handler.response_streaming else self._deadline_seconds)
-        rebuilt = (
-            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
-        )
-        return rebuilt(served, handler.request_deserializer, handler.response_serializer)
+        served = self._behind(details, grant, handler)
+        return grpc.stream_stream_rpc_method_handler(served, None, handler.response_serializer)
 
     def _behind(
-        self, details: grpc.HandlerCallDetails, grant: Grant, inner: Inner, deadline_seconds: float | None
-    ) -> Inner:
+        self,
+        details: grpc.HandlerCallDetails,
+        grant: Grant,
+        handler: Any,  # noqa: ANN401 - grpc has no types
+    ) -> Callable[..., Awaitable[None]]:
         headers = _headers(details.invocation_metadata)
         method = details.method.rpartition("/")[2]
+        inner: Inner = handler.unary_stream or handler.unary_unary
 
-        async def served(request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: ANN401 - any message
-            passage = Passage(method, headers, grant, deadline_seconds, _correlation_id(headers))
-            return await self._serve(passage, lambda: inner(request, context), context)
+        async def served(_requests: object, context: grpc.aio.ServicerContext) -> None:
+            passage = Passage(method, headers, grant, handler.response_streaming, _correlation_id(headers))
+            await self._serve(passage, inner, context)
 
         return served
 
-    async def _serve(
-        self, passage: Passage, inner: Callable[[], Awaitable[Any]], context: grpc.aio.ServicerContext
-    ) -> Any:  # noqa: ANN401 - the answer
+    async def _serve(self, passage: Passage, inner: Inner, context: grpc.aio.ServicerContext) -> None:
         began = time.monotonic()
         told = ("OK", "")
         try:
-            return await self._admitted(passage, inner)
+            await self._admitted(passage, inner, context)
         except asyncio.CancelledError:
             told = ("CANCELLED", "")
             raise
@@ -114,13 +116,18 @@ class Gate(grpc.aio.ServerInterceptor):
                 correlation_id=passage.correlation_id,
             )
 
-    async def _admitted(self, passage: Passage, inner: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    async def _admitted(self, passage: Passage, inner: Inner, context: grpc.aio.ServicerContext) -> None:
         client = self._callers.admit(passage.headers.get("authorization"), passage.grant)
         passage.client = client.name
         caller.set(client)
-        async with asyncio.timeout(passage.deadline_seconds):
+        async with asyncio.timeout(self._deadline_seconds) as deadline:
             await self._take(client)
-            return await inner()
+            request = await request_bytes(context)
+            if passage.lasts:
+                deadline.reschedule(None)
+            answer = await inner(request, context)
+            if answer is not None:
+                await context.write(answer)
 
     def _refusal(self, error: Exception, passage: Passage) -> Refusal:
         if isinstance(error, Refusal):

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import msgspec
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -25,10 +25,10 @@ from workers.api.follower import Follower, Ringer
 from workers.api.gate import Gate
 from workers.api.guests import MOST_OPEN
 from workers.api.hub import Hub, StreamPolicy
-from workers.api.refusals import invalid_argument
 from workers.api.service import Library, PaymentService
 from workers.api.subscription import Source
 from workers.api.threads import Threads
+from workers.api.wire import request_of
 
 _LARGEST_REQUEST_BYTES = 64 * 1024
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
@@ -212,7 +212,7 @@ def _handlers(service: PaymentService) -> dict[str, Any]:
     history = _of(service.get_payment_history, pb.GetPaymentHistoryRequest)
 
     async def stream(raw: bytes, context: Any) -> None:  # noqa: ANN401 - grpc has no types
-        await service.stream_payments(_read(pb.StreamPaymentsRequest, raw), context.write)
+        await service.stream_payments(request_of(pb.StreamPaymentsRequest.FromString, raw), context.write)
 
     return {
         "GetPayment": unary(get, None, pb.GetPaymentResponse.SerializeToString),
@@ -226,18 +226,9 @@ def _of(call: Callable[[Any], Any], kind: type[Message]) -> Callable[[bytes, Any
     """Return a handler for a call that is answered once."""
 
     async def handler(raw: bytes, _context: Any) -> Any:  # noqa: ANN401 - grpc has no types
-        return await call(_read(kind, raw))
+        return await call(request_of(kind.FromString, raw))
 
     return handler
-
-
-def _read(kind: type[Message], raw: bytes) -> Any:  # noqa: ANN401 - a message of that kind
-    """Return the request. Raises Refusal where the bytes are none."""
-    try:
-        return kind.FromString(raw)
-    except DecodeError:
-        refused = invalid_argument("request", f"not a {kind.DESCRIPTOR.name}")
-    raise refused
 
 
 _SERVICE: str = pb.DESCRIPTOR.services_by_name["PaymentService"].full_name

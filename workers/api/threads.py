@@ -11,7 +11,7 @@ from payments.failures import PoolExhausted
 T = TypeVar("T")
 
 _MOST_WAITING = 200
-"""For each pool: more would only wait until their clients have gone."""
+"""Unless somebody else bounds them: more would only wait until their clients have gone."""
 
 
 class Threads:

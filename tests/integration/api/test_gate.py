@@ -1,9 +1,11 @@
 """Who may call, how often, for how long, and what is told where something goes wrong."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import grpc
 import psycopg
@@ -16,10 +18,12 @@ from payferry.v1.payment_pb2_grpc import PaymentServiceStub
 from payments.failures import ConfigurationError
 from payments.ledger.database import Database
 from payments.resilience.policy import RatePolicy
-from tests.integration.api.conftest import ADMIN, READER, Running, Serve, bearer
+from tests.integration.api.conftest import ADMIN, READER, STREAMS, Running, Serve, bearer
 from tests.integration.api.test_calls import detail, get, refused
 from tests.integration.api.till import Till
 from tests.integration.kafka import eventually
+from workers.api import server as served
+from workers.api.guests import BRIEF, MOST_OPEN
 
 LIST = pb.ListPaymentsRequest()
 
@@ -281,6 +285,89 @@ def test_calls_that_want_no_token_cannot_use_the_server_up(
     deadline = time.monotonic() + 10
     while next_or_code(health.Watch(health_pb2.HealthCheckRequest())) is not None:
         assert time.monotonic() < deadline, "their places did not come free"
+
+
+class Silent:
+    """The requests of a client that opens a call and never says what it wants."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        self._over.wait(60)
+        raise StopIteration
+
+    def end(self) -> None:
+        self._over.set()
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    requests = Silent()
+    yield requests
+    requests.end()
+
+
+@pytest.fixture
+def scant(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[grpc.Channel]:
+    """A channel to a server that has room for few calls: more than SILENT_CALLS only if none of them holds a place."""
+    monkeypatch.setattr(served, "_MORE_CALLS", SILENT_CALLS - STREAMS.max_streams - MOST_OPEN)
+    with grpc.insecure_channel(serve(deadline_seconds=0.5).address) as channel:
+        yield channel
+
+
+SILENT_CALLS = 250
+
+
+@pytest.mark.parametrize("method", ["GetPayment", "StreamPayments"])
+def test_who_has_no_token_is_refused_before_it_says_what_it_wants(
+    scant: grpc.Channel, silent: Silent, till: Till, method: str
+) -> None:
+    till.captured("p1")
+    call = scant.stream_stream(f"/payferry.v1.PaymentService/{method}")
+    calls = [call(silent, timeout=20) for _ in range(SILENT_CALLS)]
+    assert {each.code() for each in calls} == {grpc.StatusCode.UNAUTHENTICATED}
+    assert get(PaymentServiceStub(scant), "stripe:p1").payment.id == "stripe:p1"
+
+
+def test_who_asks_for_the_health_and_never_says_of_what_takes_no_place_of_clients_and_none_for_long(
+    scant: grpc.Channel, silent: Silent, till: Till
+) -> None:
+    till.captured("p1")
+    check = scant.stream_stream("/grpc.health.v1.Health/Check")
+    calls = [check(silent, timeout=20) for _ in range(SILENT_CALLS)]
+    assert get(PaymentServiceStub(scant), "stripe:p1").payment.id == "stripe:p1"
+    codes = [each.code() for each in calls]
+    assert codes.count(grpc.StatusCode.UNAVAILABLE) == BRIEF.most_open  # waited for as long as is good
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == SILENT_CALLS - BRIEF.most_open
+    answer = health_pb2_grpc.HealthStub(scant).Check(health_pb2.HealthCheckRequest())
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("method", ["GetPayment", "StreamPayments"])
+def test_a_client_that_never_says_what_it_wants_has_the_time_of_a_call(
+    scant: grpc.Channel, silent: Silent, method: str
+) -> None:
+    call = scant.stream_stream(f"/payferry.v1.PaymentService/{method}")
+    began = time.monotonic()
+    assert call(silent, metadata=bearer(READER), timeout=10).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - began < 5
+
+
+def test_a_call_without_a_request_is_refused(channel: grpc.Channel) -> None:
+    call = channel.stream_stream("/payferry.v1.PaymentService/GetPayment")
+    ended = call(iter(()), metadata=bearer(READER), timeout=10)
+    assert ended.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.details() == "request: missing"
+
+
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+def test_bytes_that_ask_for_no_health_are_refused(channel: grpc.Channel, method: str) -> None:
+    ended = channel.stream_stream(f"/grpc.health.v1.Health/{method}")(iter((b"\xff" * 50,)))
+    assert ended.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def next_or_code(call: Iterator[object]) -> grpc.StatusCode | None:

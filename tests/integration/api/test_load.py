@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import msgspec
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
+import psycopg
 import pytest
 
 from payferry.v1 import payment_pb2 as pb
@@ -31,6 +32,9 @@ OF_ITS_OWN = [("grpc.use_local_subchannel_pool", 1)]
 
 FEW_FILES = 512
 STREAMS_AT_MOST, STREAMS_WANTED, SILENT_CONNECTIONS = 60, 100, 900
+MANY = 300
+"""Streams: more than questions that may wait where nothing else bounds them."""
+
 MOST_MB_MORE = 150
 ANSWER_SECONDS = 0.5
 
@@ -62,14 +66,20 @@ class Api:
 
 
 @pytest.fixture
-def api(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Api]:
+def streams_at_most() -> int:
+    """How many streams the server has room for."""
+    return STREAMS_AT_MOST
+
+
+@pytest.fixture
+def api(database_url: str, redis_url: str, tmp_path: Path, streams_at_most: int) -> Iterator[Api]:
     port = free_port()
     env = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "API_PORT": str(port),
         "API_TOKENS": f"shop:read:{READER}",
-        "API_MAX_SUBSCRIBERS": str(STREAMS_AT_MOST),
+        "API_MAX_SUBSCRIBERS": str(streams_at_most),
         "API_CALLS_PER_SECOND": "0",
     }
     command = ["sh", "-c", f"ulimit -S -n {FEW_FILES} && exec {PROGRAM} api"]  # as it is on many systems
@@ -101,6 +111,22 @@ def test_of_a_thousand_connections_each_is_served_or_refused_and_none_leaves_any
         assert api.mb() < mb + MOST_MB_MORE
     eventually(lambda: api.connections() == 0, "its connections are closed")
     assert api.answer_seconds() < ANSWER_SECONDS
+
+
+@pytest.mark.parametrize("streams_at_most", [MANY])
+def test_all_streams_may_wait_for_the_feed_at_once_and_single_reads_do_not_wait_behind_them(
+    api: Api, till: Till, database_url: str
+) -> None:
+    till.captured("p1")
+    with grpc.insecure_channel(api.address, OF_ITS_OWN) as channel:
+        stub = PaymentServiceStub(channel)
+        with psycopg.connect(database_url) as locking:
+            locking.execute("LOCK TABLE payment_events")
+            calls = [stub.StreamPayments(ALL, metadata=bearer(READER)) for _ in range(MANY)]
+            answer = stub.GetPayment(pb.GetPaymentRequest(id="stripe:p1"), metadata=bearer(READER), timeout=10)
+            assert answer.payment.id == "stripe:p1"
+            assert not any(call.done() for call in calls)  # all that began before it have had their turn
+        assert all(next(call).live for call in calls)
 
 
 @pytest.fixture
