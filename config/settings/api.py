@@ -37,6 +37,7 @@ class ApiSettings(Group):
         "API_CALLS_PER_SECOND",
         default=200.0,
         ge=0,
+        le=1_000_000,
         about="How many calls a client may make, over all API processes together. 0: no limit.",
     )
     call_burst: int = setting("API_CALL_BURST", default=100, ge=1, about="How many of them it may make at once.")
@@ -44,6 +45,7 @@ class ApiSettings(Group):
         "API_DEADLINE_SECONDS",
         default=10.0,
         gt=0,
+        le=3600,
         about="The longest that a call may take, and what one has that names no deadline. Streams have none.",
     )
     max_subscribers: int = setting(
@@ -56,13 +58,25 @@ class ApiSettings(Group):
         about="Most events that wait for one subscriber; one that falls further behind is cut off.",
     )
     heartbeat_seconds: float = setting(
-        "API_HEARTBEAT_SECONDS", default=5.0, gt=0, about="How often a stream without events gives a sign of life."
+        "API_HEARTBEAT_SECONDS",
+        default=5.0,
+        gt=0,
+        le=3600,
+        about="How often a stream without events gives a sign of life.",
     )
     drain_seconds: float = setting(
-        "API_DRAIN_SECONDS", default=5.0, ge=0, about="How long calls may go on once the process is told to end."
+        "API_DRAIN_SECONDS",
+        default=5.0,
+        ge=0,
+        le=3600,
+        about="How long calls may go on once the process is told to end.",
     )
     cache_seconds: float = setting(
-        "API_CACHE_SECONDS", default=5.0, ge=0, about="How long a payment is answered from the cache. 0: never."
+        "API_CACHE_SECONDS",
+        default=5.0,
+        ge=0,
+        le=86_400,
+        about="How long a payment is answered from the cache. 0: never.",
     )
     events_retention_days: float = setting(
         "PAYMENT_EVENTS_RETENTION_DAYS",

@@ -34,6 +34,7 @@ class BridgeSettings(Group):
         "BRIDGE_PROBE_SECONDS",
         default=30.0,
         gt=0,
+        le=86_400,
         about="How often a bridge that is paused so takes a few records, to see whether they are well again.",
     )
     probe_size: int = setting(

@@ -27,10 +27,14 @@ class ClientSettings(Group):
         "PAYFERRY_API_KEY_FILE", default=None, about="File with our private key (PEM), for mutual TLS."
     )
     connect_seconds: float = setting(
-        "PAYFERRY_API_CONNECT_SECONDS", default=5.0, gt=0, about="How long to try to connect."
+        "PAYFERRY_API_CONNECT_SECONDS", default=5.0, gt=0, le=3600, about="How long to try to connect."
     )
     deadline_seconds: float = setting(
-        "PAYFERRY_API_DEADLINE_SECONDS", default=10.0, gt=0, about="How long to wait for the answer to one call."
+        "PAYFERRY_API_DEADLINE_SECONDS",
+        default=10.0,
+        gt=0,
+        le=3600,
+        about="How long to wait for the answer to one call.",
     )
 
     @field_validator("address")

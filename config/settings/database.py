@@ -21,8 +21,12 @@ class DatabaseSettings(Group):
     )
     pool_size: int = setting("DATABASE_POOL_SIZE", default=10, ge=2, about="Most connections of one process.")
     connect_timeout_seconds: int = setting(
-        "DATABASE_CONNECT_TIMEOUT_SECONDS", default=3, ge=1, about="How long to try to connect."
+        "DATABASE_CONNECT_TIMEOUT_SECONDS", default=3, ge=1, le=3600, about="How long to try to connect."
     )
     statement_timeout_ms: int = setting(
-        "DATABASE_STATEMENT_TIMEOUT_MS", default=5_000, ge=100, about="The longest that one statement may take."
+        "DATABASE_STATEMENT_TIMEOUT_MS",
+        default=5_000,
+        ge=100,
+        le=3_600_000,
+        about="The longest that one statement may take.",
     )

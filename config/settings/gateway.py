@@ -27,8 +27,10 @@ class GatewaySettings(Group):
         about="Base URL of your own processor, which speaks docs/sandbox.md's protocol.",
     )
     canonical_api_key: SecretStr = setting("CANONICAL_API_KEY", default=SecretStr("sandbox"), about="Bearer token.")
-    connect_timeout_seconds: float = setting("GATEWAY_CONNECT_TIMEOUT_SECONDS", default=2.0, gt=0, about="To connect.")
+    connect_timeout_seconds: float = setting(
+        "GATEWAY_CONNECT_TIMEOUT_SECONDS", default=2.0, gt=0, le=3600, about="To connect."
+    )
     total_timeout_seconds: float = setting(
-        "GATEWAY_TIMEOUT_SECONDS", default=3.5, gt=0, about="One call, from start to last byte."
+        "GATEWAY_TIMEOUT_SECONDS", default=3.5, gt=0, le=3600, about="One call, from start to last byte."
     )
     max_connections: int = setting("GATEWAY_MAX_CONNECTIONS", default=100, ge=1, about="Open at once in one process.")

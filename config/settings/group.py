@@ -10,7 +10,12 @@ class Group(BaseSettings):
     """One topic of settings."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, hide_input_in_errors=True
+        frozen=True,
+        extra="ignore",
+        env_file=".env",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,  # neither a clock nor a database takes them
     )
 
 

@@ -36,12 +36,14 @@ class KafkaSettings(Group):
         "KAFKA_SESSION_TIMEOUT_MS",
         default=6000,
         ge=1000,
+        le=3_600_000,
         about="After this long without a sign of life a bridge is replaced.",
     )
     outage_alert_seconds: float = setting(
         "KAFKA_OUTAGE_ALERT_SECONDS",
         default=600.0,
         gt=0,
+        le=604_800,
         about="After this long without brokers that take what is outgoing, a person is told.",
     )
     ssl: bool = setting("KAFKA_SSL", default=False, about="Speak TLS to the brokers.")

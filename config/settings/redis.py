@@ -24,10 +24,10 @@ class RedisSettings(Group):
         about="redis://[:password@]host:port/db (rediss:// for TLS). Empty: `payferry up` starts an embedded Valkey.",
     )
     socket_connect_timeout_seconds: float = setting(
-        "REDIS_CONNECT_TIMEOUT_SECONDS", default=3.0, gt=0, about="How long to try to connect."
+        "REDIS_CONNECT_TIMEOUT_SECONDS", default=3.0, gt=0, le=3600, about="How long to try to connect."
     )
     socket_timeout_seconds: float = setting(
-        "REDIS_TIMEOUT_SECONDS", default=5.0, gt=0, about="How long to wait for one answer."
+        "REDIS_TIMEOUT_SECONDS", default=5.0, gt=0, le=3600, about="How long to wait for one answer."
     )
     max_connections: int = setting(
         "REDIS_MAX_CONNECTIONS", default=50, ge=10, about="Connections of one process; above the size of its pool."

@@ -14,18 +14,19 @@ class WorkSettings(Group):
         "WORKER_CONCURRENCY", default=4, ge=1, le=1000, about="How many payments one worker works on at a time."
     )
     soft_time_limit_seconds: float = setting(
-        "TASK_SOFT_TIME_LIMIT_SECONDS", default=8.0, gt=0, about="After this long a task is told to end."
+        "TASK_SOFT_TIME_LIMIT_SECONDS", default=8.0, gt=0, le=86_400, about="After this long a task is told to end."
     )
     time_limit_seconds: float = setting(
-        "TASK_TIME_LIMIT_SECONDS", default=9.0, gt=0, about="After this long its process is killed."
+        "TASK_TIME_LIMIT_SECONDS", default=9.0, gt=0, le=86_400, about="After this long its process is killed."
     )
     lease_seconds: float = setting(
-        "LEASE_SECONDS", default=10.0, gt=0, about="How long a claimed payment is the worker's own."
+        "LEASE_SECONDS", default=10.0, gt=0, le=86_400, about="How long a claimed payment is the worker's own."
     )
     visibility_timeout_seconds: int = setting(
         "VISIBILITY_TIMEOUT_SECONDS",
         default=600,
         gt=0,
+        le=604_800,
         about="After this long Redis gives an unacknowledged message out.",
     )
     max_retries: int = setting(
@@ -46,24 +47,27 @@ class WorkSettings(Group):
         "BACKOFF_CAP_SECONDS",
         default=60.0,
         gt=0,
+        le=604_800,
         about="The longest delay. Once set, it overrides that of the policies.",
     )
     out_of_order_wait_seconds: float = setting(
         "OUT_OF_ORDER_WAIT_SECONDS",
         default=5.0,
         gt=0,
+        le=86_400,
         about="How long an event waits, each time, for a state that its payment has not reached.",
     )
     out_of_order_window_seconds: float = setting(
-        "OUT_OF_ORDER_WINDOW_SECONDS", default=30.0, ge=0, about="How long in all, before it is buried."
+        "OUT_OF_ORDER_WINDOW_SECONDS", default=30.0, ge=0, le=2_592_000, about="How long in all, before it is buried."
     )
     sweep_interval_seconds: float = setting(
-        "SWEEP_INTERVAL_SECONDS", default=1.0, ge=0.2, about="How often lost work is looked for."
+        "SWEEP_INTERVAL_SECONDS", default=1.0, ge=0.2, le=3600, about="How often lost work is looked for."
     )
     sweep_grace_seconds: float = setting(
         "SWEEP_GRACE_SECONDS",
         default=2.0,
         ge=0.1,
+        le=3600,
         about="How long a wake-up may be under way before it counts as lost.",
     )
     sweep_batch_size: int = setting("SWEEP_BATCH_SIZE", default=5000, ge=1, about="Most wake-ups sent by one sweep.")

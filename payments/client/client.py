@@ -28,7 +28,10 @@ class CallPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentClient:
-    """Reads payments. Several threads may share one; make it after a fork.
+    """Reads payments. Several threads may share one.
+
+    Make it after a fork, in each process its own. grpcio hands a client on to a child only where no thread is within a
+    call when the process forks, and a watch is one all the time; an open watch belongs to the process that opened it.
 
     Each call raises a Failure of `payments.failures` where it fails: NotFound for a payment that nobody has heard of,
     Unauthorized and Forbidden for what our token may not do, BadRequest that names the field, RateLimited and

@@ -25,7 +25,7 @@ from workers.cli import (
     watch,
 )
 from workers.cli.dlq.app import dlq
-from workers.cli.terminal.refusal import OneLineGroup
+from workers.cli.terminal.refusal import OneLineGroup, plain_reason
 from workers.embedded.child import ServerNotReadyError
 from workers.supervisor.supervisor import ProcessFailedError
 
@@ -60,7 +60,7 @@ app.command()(serve.flower)
 def main() -> None:
     """Run the verb that was asked for. Exit 1 where something failed, 2 where the input or a setting is wrong."""
     try:
-        app()
+        app(prog_name="payferry")  # however it was started
     except ValidationError as error:
         _end(_settings_wrong(error), 2)
     except SettingsError as error:
@@ -76,12 +76,7 @@ def main() -> None:
 def _settings_wrong(error: ValidationError) -> str:
     """Return one line that names each variable and what is wrong with it, without its value."""
     places = ((".".join(map(str, told["loc"])) or "settings", told["msg"]) for told in error.errors())
-    return "; ".join(f"{place}: {_plain(message)}" for place, message in places)
-
-
-def _plain(message: str) -> str:
-    """Return pydantic's words without those that it puts before ours."""
-    return message.removeprefix("Value error, ")
+    return "; ".join(f"{place}: {plain_reason(message)}" for place, message in places)
 
 
 def _end(message: str, code: int) -> None:

@@ -13,8 +13,7 @@ from payments.event import Event, Provider, encode
 from payments.failures import Undecodable
 from payments.providers.decoding import decode_event
 from payments.redaction import masked_email
-
-_WRONG = 2
+from workers.cli.terminal.refusal import WRONG, wrong
 
 
 def parse(
@@ -29,16 +28,16 @@ def parse(
 
     Bad input gives exit 2 and, for each bad message, one line on stderr that names the JSON path and the reason.
     """
-    wrong, max_bytes = 0, load_settings().bridge.max_event_bytes
+    undecodable, max_bytes = 0, load_settings().bridge.max_event_bytes
     for name in files or ["-"]:
         for place, message in _messages(name):
             try:
                 print(_line(decode_event(message, provider=provider, max_bytes=max_bytes)))  # noqa: T201 - the answer
             except Undecodable as failure:
                 print(f"{place}: {failure.path}: {failure.reason}", file=sys.stderr)  # noqa: T201 - the answer
-                wrong += 1
-    if wrong:
-        raise typer.Exit(_WRONG)
+                undecodable += 1
+    if undecodable:
+        raise typer.Exit(WRONG)
 
 
 def _line(event: Event) -> str:
@@ -53,8 +52,7 @@ def _messages(name: str) -> Iterator[tuple[str, bytes]]:
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        print(f"{place}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the answer
-        raise typer.Exit(_WRONG) from error
+        wrong(f"{place}: {error.strerror}")
     lines = [(number, line) for number, line in enumerate(data.splitlines(), start=1) if line.strip()]
     if len(lines) > 1 and _is_whole(lines[0][1]):
         yield from ((f"{place}:{number}", line) for number, line in lines)

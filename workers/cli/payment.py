@@ -16,25 +16,26 @@ from payments.redaction import masked_email
 from payments.view import PaymentView
 from payments.whole_file import write_whole
 from payments.wiring import Wiring
+from workers.cli.api_access import PaymentName, checked_name
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 
 def payment(
-    name: Annotated[str, typer.Argument(help="provider:id, such as stripe:pi_123; any id that the payment goes by.")],
+    name: PaymentName,
     *,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the JSON object to this file instead.")] = None,
 ) -> None:
-    """Show one payment: how it stands, each of its events, every step at the provider, every failure.
+    """Show one payment out of the ledger itself: how it stands, its events, every step and failure. For operators.
 
-    Of the customer's e-mail only the first character and the last label are shown.
+    It needs DATABASE_URL. Who has only a token of the API asks `payferry payments get` or `history`. Of the customer's
+    e-mail only the first character and the last label are shown.
 
     While the ledger is away the last known value is shown, marked stale, without the events. Exits 1 for a payment that
     nobody has heard of.
     """
-    if ":" not in name:
-        raise typer.BadParameter("write provider:id, such as stripe:pi_123", param_hint="NAME")
+    checked_name(name)
     settings = load_settings()
     configure_logs(settings.log)
     settings.require("DATABASE_URL")

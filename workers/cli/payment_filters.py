@@ -50,6 +50,7 @@ def filter_of(
     """Return what the options come to; a wrong one ends the command with a line."""
     from payments.client import Filter  # noqa: PLC0415 - see above
 
+    not_empty("--customer", customer)
     return Filter(
         providers=tuple(map(str, providers or ())),
         statuses=tuple(map(str, statuses or ())),
@@ -58,6 +59,12 @@ def filter_of(
         created_from=_moment("--since", since),
         created_until=_moment("--until", until),
     )
+
+
+def not_empty(option: str, told: str | None) -> None:
+    """End the command where an option has no value, as with a variable that nobody has set: all would be meant."""
+    if told is not None and not told.strip():
+        wrong(f"{option} is empty: write its value, or leave it out")
 
 
 def _moment(option: str, told: str | None) -> datetime | None:

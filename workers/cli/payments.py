@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.api_access import Address, Json, PaymentName, Plaintext, checked_name, opened_api
-from workers.cli.payment_filters import Currencies, Customer, Providers, Since, Statuses, Until, filter_of
+from workers.cli.payment_filters import Currencies, Customer, Providers, Since, Statuses, Until, filter_of, not_empty
 from workers.cli.payment_lines import payment_line
 from workers.cli.terminal.console import print_json
 from workers.cli.terminal.refusal import OneLineGroup, remark, wrong
@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # grpcio takes a while to load, and other verbs do without
     from payments.client import Filter, History, HistoryEvent, Page, Payment, PaymentClient
 
 payments = typer.Typer(
-    help="Read payments through the API, as other services do.", cls=OneLineGroup, no_args_is_help=True
+    help="Read payments through the API, as other services do: no DATABASE_URL is needed.",
+    cls=OneLineGroup,
+    no_args_is_help=True,
 )
 
 _USUAL = 10
@@ -26,7 +28,10 @@ _MOST = 100
 
 @payments.command()
 def get(name: PaymentName, address: Address = None, *, plaintext: Plaintext = False, json: Json = False) -> None:
-    """Show one payment as it stands. Exits 1 for one that nobody has heard of."""
+    """Show one payment as it stands, asked of the API. Exits 1 for one that nobody has heard of.
+
+    `payferry payments history` shows its events as well; `payferry payment` does beside the ledger, without the API.
+    """
     checked_name(name)
     with opened_api(address, plaintext=plaintext) as client:
         reading = client.get(name)
@@ -57,6 +62,7 @@ def listing(  # noqa: PLR0913 - each argument is an option of the command line
     """List payments, the newest first, a page at a time; the end of a page says how to go on."""
     if everything and page_token is not None:
         wrong("--all begins with the first page, so --page-token goes without it")
+    not_empty("--page-token", page_token)
     meant = filter_of(provider, status, currency, customer, since, until)
     with opened_api(address, plaintext=plaintext) as client:
         if everything:

@@ -11,7 +11,7 @@ import typer
 
 from payments.failures import BadRequest, ValidationFailed
 from workers.cli.api_access import Address, Plaintext, opened_api
-from workers.cli.payment_filters import Currencies, Customer, Providers, Since, Statuses, Until, filter_of
+from workers.cli.payment_filters import Currencies, Customer, Providers, Since, Statuses, Until, filter_of, not_empty
 from workers.cli.payment_lines import payment_line
 from workers.cli.terminal.console import print_json
 from workers.cli.terminal.refusal import remark
@@ -47,6 +47,7 @@ def watch(  # noqa: PLR0913 - each argument is an option of the command line
     """
     from payments.client import Reconnect, WatchPolicy  # noqa: PLC0415 - see above
 
+    not_empty("--cursor", cursor)
     meant = filter_of(provider, status, currency, customer, since, until)
     with opened_api(address, plaintext=plaintext) as client:
         watched = client.watch(

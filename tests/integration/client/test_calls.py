@@ -55,6 +55,12 @@ def test_a_filter_that_nobody_knows_is_refused_before_anything_is_sent(client: P
         client.list(Filter(providers=("strype",)))
 
 
+def test_a_reference_that_is_empty_is_not_taken_for_everybody(twin: Twin, client: PaymentClient) -> None:
+    twin.payments = [a_payment(1)]
+    with pytest.raises(BadRequest, match="customer_reference is empty"):
+        client.list(Filter(customer_reference=""))
+
+
 def test_a_history_tells_every_part(twin: Twin, client: PaymentClient) -> None:
     event = messages.HistoryEvent(event_id="evt_1", kind="requested", state="settled", attempts=2)
     event.steps.add(step="capture", mark="done", reference_id="ch_1").at.FromSeconds(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from config.settings import ApiSettings, ClientSettings, Grant, Group, Settings, SettingsError
+from config.settings import ApiSettings, ClientSettings, Grant, Group, Settings, SettingsError, digest_of
 
 TOKEN = "correct-horse-battery"  # noqa: S105 - of nobody
 OTHER = "staple-battery-horse"
@@ -31,6 +31,16 @@ def test_the_clients_are_those_of_the_variable_and_of_the_file(monkeypatch: pyte
     monkeypatch.setenv("API_TOKENS_FILE", str(file))
     told = [(client.name, client.grants) for client in ApiSettings().clients()]
     assert told == [("shop", {Grant.READ}), ("desk", {Grant.ADMIN, Grant.READ})]
+
+
+def test_a_file_that_was_written_on_windows_is_read_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_bytes(f"\ufeffshop:read:{TOKEN}\r\n# the desk\r\ndesk:admin:{OTHER}\r\n".encode())
+    monkeypatch.setenv("API_TOKENS_FILE", str(file))
+    told = [(client.name, client.digest) for client in ApiSettings().clients()]
+    assert told == [("shop", digest_of(TOKEN)), ("desk", digest_of(OTHER))]
 
 
 def test_nobody_is_named_where_nothing_is_set() -> None:

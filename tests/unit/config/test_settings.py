@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from annotated_types import Le
 from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from sentry_sdk.utils import Dsn
@@ -54,6 +55,23 @@ def test_every_group_is_in_the_catalogue_and_in_the_whole() -> None:
     defined = {each for each in vars(settings).values() if isinstance(each, type) and issubclass(each, Group)}
     assert set(GROUPS) == defined - {Group}
     assert {type(group) for group in vars(Settings()).values()} == set(GROUPS)
+
+
+DURATIONS = [field for _group, name, field in FIELDS if name.endswith(("_seconds", "_ms", "_days"))]
+NUMBERS = [names_of(field)[0] for _group, _name, field in FIELDS if field.annotation is float]
+
+
+@pytest.mark.parametrize("field", DURATIONS, ids=[names_of(field)[0] for field in DURATIONS])
+def test_every_duration_has_a_most_so_that_no_clock_and_no_database_overflows(field: FieldInfo) -> None:
+    assert any(isinstance(bound, Le) for bound in field.metadata)
+
+
+@pytest.mark.parametrize("told", ["inf", "nan"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_is_infinite_or_none_at_all(monkeypatch: pytest.MonkeyPatch, name: str, told: str) -> None:
+    monkeypatch.setenv(name, told)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
 
 
 def test_everything_has_a_default_that_is_allowed() -> None:

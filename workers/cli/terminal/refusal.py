@@ -55,7 +55,7 @@ class OneLineGroup(TyperGroup):
         except typer.TyperException as error:
             if not has_words:
                 raise  # which shows the help
-            _end_for(error)
+            _end_for(error, info_name or "payferry")
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - likewise
         """Run the verb."""
@@ -64,14 +64,20 @@ class OneLineGroup(TyperGroup):
         except typer.TyperException as error:
             if type(error).__name__ == _HELP:  # a group within this one, without any words
                 raise
-            _end_for(error)
+            _end_for(error, f"{ctx.command_path} {ctx.invoked_subcommand or ''}".rstrip())
 
 
 _HELP = "NoArgsIsHelpError"
 """What shows a group's help. Typer keeps it to itself."""
 
 
-def _end_for(error: typer.TyperException) -> NoReturn:
+def plain_reason(message: str) -> str:
+    """Return pydantic's words, which typer and the settings speak with, without those that it puts before ours."""
+    return message.replace("Value error, ", "")
+
+
+def _end_for(error: typer.TyperException, command: str) -> NoReturn:
+    """End with what is wrong, and where to look: at `command`, unless the error names a nearer one."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "payferry"
-    _end(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)
+    command = context.command_path if context is not None else command
+    _end(f"{plain_reason(error.format_message()).rstrip('.')}; see `{command} --help`", error.exit_code)

@@ -20,6 +20,7 @@ from workers.api.refusals import (
     Refusal,
     cursor_lost,
     exhausted,
+    invalid_argument,
     permission_denied,
     unauthenticated,
     unavailable,
@@ -125,7 +126,16 @@ def test_a_cursor_that_is_too_old_exits_with_1_and_the_way_out(run: Run, twin: T
     twin.plays(scene(cursor_lost("this cursor is older than what is kept")))
     said = run("watch", "--cursor", "1")
     assert said.code == 1
+    assert said.err.startswith("payferry: ")
     assert "begin anew without it, with include_existing" in said.err
+    assert said.err.count("\n") == 1  # nobody is told to go on with it
+
+
+def test_a_cursor_that_is_none_exits_with_2_and_nobody_is_told_to_go_on_with_it(run: Run, twin: Twin) -> None:
+    twin.plays(scene(invalid_argument("cursor", "not a cursor of this service: send it exactly as it came")))
+    said = run("watch", "--cursor", "xx")
+    assert said.code == 2
+    assert said.err == "payferry: cursor: not a cursor of this service: send it exactly as it came\n"
 
 
 @pytest.mark.parametrize(

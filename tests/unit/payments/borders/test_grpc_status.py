@@ -107,6 +107,17 @@ def test_a_wrong_field_is_named_once(text: str) -> None:
     assert failure.message == "limit: is below 0"
 
 
+def test_a_field_that_is_called_a_token_is_no_secret_and_what_is_said_of_it_may_hold_one() -> None:
+    token, stripe = (
+        Violations.FieldViolation(field="page_token", description=told)
+        for told in ("not a token of this service: send it exactly as it came", "sk_live_4242, of payer@example.com")
+    )
+    failure = failure_of("INVALID_ARGUMENT", "", INFO, Violations(field_violations=[token, stripe]))
+    assert failure.message == (
+        "page_token: not a token of this service: send it exactly as it came; page_token: [secret], of [email]"
+    )
+
+
 def test_a_precondition_is_told_with_the_way_out() -> None:
     violation = PreconditionFailure.Violation(subject="cursor", description="it is too old; begin anew")
     failure = failure_of("FAILED_PRECONDITION", "it is too old", INFO, PreconditionFailure(violations=[violation]))

@@ -169,6 +169,37 @@ def test_a_customer_survives_the_event_s_own_encoding(provider: Provider) -> Non
     assert msgspec.convert(msgspec.to_builtins(event), Event) == event
 
 
-def test_a_card_number_is_no_name_of_a_customer_and_any_other_number_is() -> None:
-    assert reference_of("4242424242424242") is None
-    assert reference_of("4242424242424241") == "4242424242424241"
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4242424242424242",
+        "4242 4242 4242 4242",
+        "DE89370400440532013000",
+        "GB82 WEST 1234 5698 7654 32",
+        "de89-3704-0044-0532-0130-00",
+        "+491701234567",
+        "+1 (555) 010-9999",
+        "tel:+44-20-7946-0958",
+    ],
+)
+def test_the_number_of_a_card_an_account_or_a_telephone_is_no_name_of_a_customer(number: str) -> None:
+    assert customer(canonical(customer_reference=number)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "4242424242424241",
+        "100000012345",
+        "10000001234567890123",
+        "491701234567",
+        "DE88370400440532013000",
+        "de89be00-0000-4000-8000-000000000000",
+        "cus_NffrFeUfNV2Hib",
+        "cust_1Aa00000000004",
+        "QYR5Z8XDVJNXQ",
+        "+1",
+    ],
+)
+def test_any_other_number_or_word_is_one(name: str) -> None:
+    assert customer(canonical(customer_reference=name)) == (name, None)

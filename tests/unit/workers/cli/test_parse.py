@@ -146,4 +146,4 @@ def test_a_file_that_is_not_there_is_named(parse: Parse, tmp_path: Path) -> None
     path = tmp_path / "missing.json"
     said = parse(str(path))
     assert said.code == 2
-    assert said.errors == [f"{path}: No such file or directory"]
+    assert said.errors == [f"payferry: {path}: No such file or directory"]

@@ -1,5 +1,6 @@
 """Wrong words end in one line on stderr that begins with our name, whatever the verb, and change nothing."""
 
+import shlex
 import sys
 
 import pytest
@@ -45,6 +46,36 @@ WRONG_WORDS = [
     "api --port x",
     "check everything",
     "status --yaml",
+    "status x",
+    "--version",
+    "watch --cursor",
+    "watch --cursor ''",
+    "watch --customer ''",
+    "watch --for -1",
+    "watch --max-reconnects -1",
+    "payments list --page-token ''",
+    "payments list --all --page-token x",
+    "payments list --until 99",
+    "payments get a b",
+    "payments get ''",
+    "payments history stripe:",
+    "payments get stripe:pi_1 --address nowhere",
+    "payment",
+    "payment :pi_1",
+    "produce --file /nowhere",
+    "sandbox --port x",
+    "breakers trip --yes x y",
+    "bridge resume --why",
+    "dlq nothing",
+    "dlq list --state gone",
+    "dlq replay --all --rate fast",
+    "dlq discard --all",
+    "dlq edit 1 --set a",
+    "dlq export",
+    "policies --failure nobody",
+    "flower --port x",
+    "parse /nowhere",
+    "parse --provider visa -",
 ]
 
 
@@ -52,14 +83,33 @@ WRONG_WORDS = [
 def test_wrong_words_end_in_one_line(
     words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["payferry", *words.split()])
+    monkeypatch.setattr(sys, "argv", ["payferry", *shlex.split(words)])
     with pytest.raises(SystemExit) as ended:
         main()
     out, err = capfd.readouterr()
     assert ended.value.code == 2, (out, err)
     assert err.startswith("payferry: "), err
     assert err.count("\n") == 1, err
+    assert "Value error" not in err
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "help_of"),
+    [
+        ("watch --cursor", "payferry watch"),
+        ("payments list --customer", "payferry payments list"),
+        ("nothing", "payferry"),
+        ("dlq nothing", "payferry dlq"),
+    ],
+)
+def test_the_line_names_the_help_that_helps(
+    words: str, help_of: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["payferry", *words.split()])
+    with pytest.raises(SystemExit):
+        main()
+    assert capfd.readouterr().err.endswith(f"; see `{help_of} --help`\n")
 
 
 @pytest.mark.parametrize("words", ["", "payments", "dlq"])
