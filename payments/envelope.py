@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from payments.redaction import is_card_number
+
 _CORRELATION = ("correlation_id", "correlation-id", "x-correlation-id", "x-request-id")
 _TOKEN = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -46,7 +48,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def correlation_token(told: str | None) -> str | None:
     """Return what somebody else calls a matter, where it is brief and may stand in a log; None otherwise."""
-    return told if told and _TOKEN.fullmatch(told) else None
+    return told if told and _TOKEN.fullmatch(told) and not is_card_number(told) else None
 
 
 def headers_json(headers: Sequence[tuple[str, bytes | None]]) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from payments.failures import CircuitOpen, Postponed, PublishFailed, Transient
 from payments.flows.relay import RelayDesk, Relayed, relay_batch
+from payments.ledger.bell import Attention
 from payments.ledger.lanes import Share
 
 
@@ -17,10 +18,6 @@ class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 500
     timer_seconds: float = 1.0
     """For so long a relay with nothing to do waits for the bell; then it looks by itself."""
-    alert_seconds: float = 0.25
-    """For so long after a batch, or the bell, it looks every `alert_step_seconds`: what was written beside what rang
-    has no bell of its own."""
-    alert_step_seconds: float = 0.02
     report_seconds: float = 60.0
     after_failure_seconds: float = 1.0
     """Before a ledger that gave no answer is asked again."""
@@ -34,7 +31,7 @@ class Relay:
         self._policy = policy
         self._tell = desk.tell
         self._stopping = threading.Event()
-        self._alert_until = 0.0
+        self._attention = Attention(desk.bell, self._stopping, policy.timer_seconds, desk.clock)
         self._lanes: Sequence[int] = ()
         self._reports = _Reports(desk, policy.report_seconds)
 
@@ -107,11 +104,8 @@ class Relay:
     def _wait(self, read: int) -> None:
         """Wait until there may be something to send."""
         if read:
-            self._alert_until = self._desk.clock() + self._policy.alert_seconds
-        if self._desk.clock() < self._alert_until:
-            self._stopping.wait(self._policy.alert_step_seconds)
-        elif self._desk.bell.wait(self._policy.timer_seconds):
-            self._alert_until = self._desk.clock() + self._policy.alert_seconds
+            self._attention.rouse()
+        self._attention.wait()
 
     def _note_lanes(self, lanes: Sequence[int]) -> None:
         if lanes != self._lanes:

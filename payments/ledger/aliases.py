@@ -12,6 +12,9 @@ from payments.event import Event
 from payments.ledger.database import Connection
 from payments.payment import Payment
 
+ROOT = "coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s)"
+"""The ordering key of the payment called `name`: its own name, or one that it was found to have as well."""
+
 Link = tuple[str, str]
 """Another name of a payment, and the name that it is to be filed under."""
 

@@ -1,6 +1,9 @@
 """A bell: hears that something new is there, as soon as it is committed (LISTEN and NOTIFY in PostgreSQL's manual)."""
 
+import threading
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
@@ -9,6 +12,49 @@ from payments.ledger.database import Connection, DatabasePolicy, connection_opti
 
 NEWS = "payferry_news"
 """The channel that rings when there is something new in the outbox, or in the feed: migration 0005."""
+
+
+class Ringer(Protocol):
+    """What says that there is something new."""
+
+    def wait(self, seconds: float) -> bool: ...  # noqa: D102 - True: it rang
+
+
+class Attention:
+    """When a loop that reads what is new looks again.
+
+    What was written beside what rang has no bell of its own, and what stands behind a slower transaction cannot be read
+    yet. So for a while after there was something, or the bell, it looks in short steps. Otherwise it waits for the
+    bell, `timer_seconds` at most.
+    """
+
+    def __init__(
+        self,
+        bell: Ringer,
+        stopping: threading.Event,
+        timer_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bell = bell
+        self._stopping = stopping
+        self._timer_seconds = timer_seconds
+        self._clock = clock
+        self._until = float("-inf")
+
+    def rouse(self) -> None:
+        """Note that there was something."""
+        self._until = self._clock() + _ATTENTIVE_SECONDS
+
+    def wait(self) -> None:
+        """Wait until it is worth to look."""
+        if self._clock() < self._until:
+            self._stopping.wait(_STEP_SECONDS)
+        elif self._bell.wait(self._timer_seconds):
+            self.rouse()
+
+
+_ATTENTIVE_SECONDS = 0.25
+_STEP_SECONDS = 0.02
 
 
 class Bell:

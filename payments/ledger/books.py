@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from payments.event import Provider
+from payments.ledger.aliases import ROOT
 from payments.ledger.database import Database
 from payments.payment import Payment, Status
 
@@ -66,11 +67,6 @@ class Books:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, name: str) -> Payment | None:
-        """Return the payment of this ordering key, or of another name that it goes by."""
-        row = self._database.row(_FIND, {"name": name})
-        return payment_of(row[0], row[1:]) if row else None
-
     def passages(self, name: str) -> list[Passage]:
         """Return every event of the payment, in its line's order."""
         return [
@@ -93,26 +89,17 @@ class Books:
         return [{"kind": row[0], "code": row[1], "declined_at": row[2].isoformat()} for row in rows]
 
 
-# A payment by its own name, or by one that it was found to have as well.
-_LINE = "coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s)"
-
-_FIND = f"""
-SELECT ordering_key, {PAYMENT_COLUMNS}
-  FROM payments
- WHERE ordering_key = {_LINE}
-"""  # noqa: S608 - put together from constants
-
 # Two halves, since each has an index of its own.
 _PASSAGES = f"""
 SELECT id, event_id, kind, state, attempts, due_at, saga::TEXT, failures::TEXT
   FROM (SELECT *
           FROM inbox
-         WHERE ordering_key = {_LINE}
+         WHERE ordering_key = {ROOT}
            AND state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
          UNION ALL
         SELECT *
           FROM inbox
-         WHERE ordering_key = {_LINE}
+         WHERE ordering_key = {ROOT}
            AND state IN ('settled', 'declined', 'ignored', 'superseded', 'dead')) AS events
  ORDER BY id
 """  # noqa: S608 - put together from constants
@@ -120,6 +107,6 @@ SELECT id, event_id, kind, state, attempts, due_at, saga::TEXT, failures::TEXT
 _DECLINES = f"""
 SELECT kind, code, declined_at
   FROM declines
- WHERE ordering_key = {_LINE}
+ WHERE ordering_key = {ROOT}
  ORDER BY declined_at
 """  # noqa: S608 - put together from constants

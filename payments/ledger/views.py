@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from payments.event import Provider
+from payments.ledger.aliases import ROOT
 from payments.ledger.database import Database
 from payments.payment import Status
 from payments.view import PaymentFilter, PaymentView
@@ -109,7 +110,7 @@ payments.created_at, payments.updated_at, payments.version, payments.customer_re
 _FIND = f"""
 SELECT {VIEW_COLUMNS}
   FROM payments
- WHERE ordering_key = coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(name)s), %(name)s)
+ WHERE ordering_key = {ROOT}
 """  # noqa: S608 - put together from constants
 
 _PAGE = f"""

@@ -3,17 +3,16 @@
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from payments.failures import Failure
 from payments.gateway.client import Call, Client, ClientPolicy, pooled_client
+from tests.certificate import Certificate
 
 Behaviour = Callable[[socket.socket], None]
 Staged = Callable[[pytest.FixtureRequest], Failure]
@@ -107,7 +106,8 @@ def refused(_request: pytest.FixtureRequest) -> Failure:
 
 def self_signed(request: pytest.FixtureRequest) -> Failure:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*_certificate(request.getfixturevalue("tmp_path")))
+    certificate = Certificate(request.getfixturevalue("tmp_path"), "provider.test")  # which only its maker trusts
+    context.load_cert_chain(certificate.cert, certificate.key)
     return on(lambda connection: _handshake(context, connection), "https")(request)
 
 
@@ -142,17 +142,3 @@ def _ignored(client: Client, url: str) -> None:
 def _handshake(context: ssl.SSLContext, connection: socket.socket) -> None:
     with context.wrap_socket(connection, server_side=True) as secured:
         secured.recv(65_536)
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate that only its own maker trusts."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "1", "-subj", "/CN=provider.test", "-out", str(certificate), "-keyout", str(key)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key

@@ -2,47 +2,32 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from payments.failures import Failure
+from payments.ledger.bell import Attention, Ringer
 from payments.ledger.feed import Feed, Position, Purged, Stretch
 from payments.log_events import Tell
 from workers.api.ring import Told
 
 _BATCH = 1000
-_STEP_SECONDS = 0.02
-_ATTENTIVE_SECONDS = 0.25
-_IDLE_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 1.0
 _LEAST_PACE_SECONDS = 0.01
 _PACE_PER_STREAM_SECONDS = 0.00025
-
-
-class Ringer(Protocol):
-    """What says that there is something new."""
-
-    def wait(self, seconds: float) -> bool: ...  # noqa: D102 - True: it rang
-
 
 Take = Callable[[Sequence[Told], Position, Position], None]
 """Takes changes, all that there are after the first position up to the second one."""
 
 
 class Follower:
-    """Hands what is new to `take`, in the event loop; the next only once that is taken.
-
-    What could not be read yet, since a slower transaction stands before it, rings no second time. So after each ring it
-    looks again in short steps for a while.
-    """
+    """Hands what is new to `take`, in the event loop; the next only once that is taken."""
 
     def __init__(self, feed: Feed, bell: Ringer, tell: Tell, streams: Callable[[], int]) -> None:
         self._feed = feed
-        self._bell = bell
         self._tell = tell
         self._streams = streams
         self._stopping = threading.Event()
+        self._attention = Attention(bell, self._stopping)
 
     def start(self, epoch: str, begin: Position, take: Take, ended: Callable[[], None]) -> None:
         """Read on from `begin`. `ended` is called where it ends without being told to. Called in the event loop."""
@@ -68,7 +53,6 @@ class Follower:
         self._stopping.set()
 
     def _run(self, hand_over: Callable[[Stretch], None]) -> None:
-        attentive_until = 0.0
         while not self._stopping.is_set():
             stretch = self._read()
             if stretch is None:
@@ -77,12 +61,10 @@ class Follower:
             hand_over(stretch)
             self._position = stretch.reached
             if stretch.changes:
-                attentive_until = time.monotonic() + _ATTENTIVE_SECONDS
+                self._attention.rouse()
                 self._stopping.wait(self._pace_seconds(len(stretch.changes)))
-            elif time.monotonic() < attentive_until:
-                self._stopping.wait(_STEP_SECONDS)
-            elif self._bell.wait(_IDLE_SECONDS):
-                attentive_until = time.monotonic() + _ATTENTIVE_SECONDS
+            else:
+                self._attention.wait()
 
     def _read(self) -> Stretch | None:
         """Return what comes next, or None while the ledger cannot be asked."""

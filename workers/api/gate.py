@@ -14,7 +14,6 @@ from config.settings import ApiClient, Grant
 from payments.envelope import correlation_token
 from payments.failures import Failure
 from payments.log_events import Tell
-from payments.redaction import is_card_number
 from payments.stack import stack_of
 from workers.api.callers import Callers, caller
 from workers.api.guests import Guests
@@ -163,6 +162,5 @@ def _headers(told: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
 
 
 def _correlation_id(headers: Mapping[str, str]) -> str:
-    """Return what the client calls the matter, where it says so, is brief and no card's number; or a name of ours."""
-    told = correlation_token(headers.get(_CORRELATION))
-    return told if told and not is_card_number(told) else uuid.uuid4().hex
+    """Return what the client calls the matter, where it says so and that may stand in a log; or a name of ours."""
+    return correlation_token(headers.get(_CORRELATION)) or uuid.uuid4().hex

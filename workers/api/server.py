@@ -16,12 +16,13 @@ from grpc_reflection.v1alpha import reflection
 from config.settings import ApiClient, Grant
 from payferry.v1 import payment_pb2 as pb
 from payments.failures import ConfigurationError, Failure
+from payments.ledger.bell import Ringer
 from payments.ledger.feed import Feed, Position
 from payments.log_events import Tell
 from payments.resilience.rate_limit import RateLimits
 from workers.api.callers import Callers
 from workers.api.descriptors import allow_all_descriptors
-from workers.api.follower import Follower, Ringer
+from workers.api.follower import Follower
 from workers.api.gate import Gate
 from workers.api.guests import MOST_OPEN
 from workers.api.hub import Hub, StreamPolicy
@@ -83,7 +84,6 @@ class ApiServer:
         self._health = health.aio.HealthServicer()
         self._limiting = Threads(2)  # apart from those that wait for the ledger
         self._server: Any = None
-        self._tasks: set[asyncio.Future[None]] = set()
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the port once calls are taken. Raises ConfigurationError."""
@@ -109,8 +109,7 @@ class ApiServer:
         self._server = self._built(PaymentService(self._edges.library, self._edges.source, self._hub, epoch))
         port = self._bound()
         await self._server.start()
-        for name in (health.OVERALL_HEALTH, _SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
         self._edges.tell("api_started", host=self._policy.host, port=port, tls=bool(self._policy.cert_file))
         return port
 
@@ -128,8 +127,11 @@ class ApiServer:
 
     def _no_more_news(self) -> None:
         """Say that nobody should come here: streams would be silent for good."""
+        self._saying = asyncio.ensure_future(self._say(health_pb2.HealthCheckResponse.NOT_SERVING))
+
+    async def _say(self, status: Any) -> None:  # noqa: ANN401 - a member of an enum without types
         for name in (health.OVERALL_HEALTH, _SERVICE):
-            self._tasks.add(asyncio.ensure_future(self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)))
+            await self._health.set(name, status)
 
     async def _feed_begin(self, feed: Feed) -> tuple[str, Position]:
         while True:

@@ -12,7 +12,6 @@ from payments.failures import (
     DuplicateRequest,
     Failure,
     Forbidden,
-    MachineFault,
     NotFound,
     OutOfOrder,
     PoolExhausted,
@@ -42,13 +41,15 @@ def _plain(status: grpc.StatusCode) -> Answer:
 
 
 def _unavailable(failure: Failure, _id: str) -> Refusal:
-    seconds = getattr(failure, "retry_after_seconds", None) or _LATER_SECONDS
-    return unavailable(failure.code, f"{failure.service} cannot be asked now", seconds)
+    return unavailable(failure.code, f"{failure.service} cannot be asked now", _retry_seconds(failure))
 
 
 def _exhausted(failure: Failure, _id: str) -> Refusal:
-    seconds = getattr(failure, "retry_after_seconds", None) or _LATER_SECONDS
-    return exhausted(failure.code, failure.message, seconds)
+    return exhausted(failure.code, failure.message, _retry_seconds(failure))
+
+
+def _retry_seconds(failure: Failure) -> float:
+    return getattr(failure, "retry_after_seconds", None) or _LATER_SECONDS
 
 
 _ANSWERS: tuple[tuple[type[Failure], Answer], ...] = (
@@ -58,7 +59,6 @@ _ANSWERS: tuple[tuple[type[Failure], Answer], ...] = (
     (Conflict, _plain(grpc.StatusCode.ABORTED)),
     (WriteConflict, _plain(grpc.StatusCode.ABORTED)),
     (OutOfOrder, _plain(grpc.StatusCode.FAILED_PRECONDITION)),
-    (MachineFault, _unavailable),
     (Transient, _unavailable),
     (TimeLimitReached, lambda _failure, _id: deadline_exceeded()),
     (Unauthorized, _plain(grpc.StatusCode.UNAUTHENTICATED)),

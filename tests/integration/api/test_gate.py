@@ -1,10 +1,8 @@
 """Who may call, how often, for how long, and what is told where something goes wrong."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Self
 
 import grpc
@@ -18,6 +16,7 @@ from payferry.v1.payment_pb2_grpc import PaymentServiceStub
 from payments.failures import ConfigurationError
 from payments.ledger.database import Database
 from payments.resilience.policy import RatePolicy
+from tests.certificate import Certificate
 from tests.integration.api.conftest import ADMIN, READER, STREAMS, Running, Serve, bearer
 from tests.integration.api.test_calls import detail, get, refused
 from tests.integration.api.till import Till
@@ -186,32 +185,20 @@ def slow_payment(database: Database) -> Callable[[], None]:
     return make
 
 
-class Certificate:
-    """A self-signed certificate for localhost, which is its own authority."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.cert, self.key = folder / f"{name}.crt", folder / f"{name}.key"
-        command = (
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(self.key), "-out", str(self.cert)),
-        )
-        subprocess.run(command, check=True, capture_output=True)
-
-    def trusted(self, own: "Certificate | None" = None) -> grpc.ChannelCredentials:
-        """Return what trusts this one, and shows `own`."""
-        shown = (own.key.read_bytes(), own.cert.read_bytes()) if own else (None, None)
-        return grpc.ssl_channel_credentials(self.cert.read_bytes(), *shown)
+def trusting(certificate: Certificate, own: Certificate | None = None) -> grpc.ChannelCredentials:
+    """Return what trusts this one, and shows `own`."""
+    shown = (own.key.read_bytes(), own.cert.read_bytes()) if own else (None, None)
+    return grpc.ssl_channel_credentials(certificate.cert.read_bytes(), *shown)
 
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("ours"), "ours")
+    return Certificate(tmp_path_factory.mktemp("ours"), "ours", "localhost")
 
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("strangers"), "strangers")
+    return Certificate(tmp_path_factory.mktemp("strangers"), "strangers", "localhost")
 
 
 def _code(server: Running, credentials: grpc.ChannelCredentials) -> grpc.StatusCode:
@@ -225,22 +212,22 @@ def _code(server: Running, credentials: grpc.ChannelCredentials) -> grpc.StatusC
 
 def test_with_tls_only_those_who_trust_us_are_served(serve: Serve, ours: Certificate, strangers: Certificate) -> None:
     server = serve(cert_file=str(ours.cert), key_file=str(ours.key))
-    assert _code(server, ours.trusted()) is grpc.StatusCode.OK
-    assert _code(server, strangers.trusted()) is grpc.StatusCode.UNAVAILABLE
+    assert _code(server, trusting(ours)) is grpc.StatusCode.OK
+    assert _code(server, trusting(strangers)) is grpc.StatusCode.UNAVAILABLE
     with grpc.insecure_channel(server.address) as channel:
         error = refused(PaymentServiceStub(channel).ListPayments, LIST, metadata=bearer(READER), timeout=10)
         assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert _code(server, ours.trusted()) is grpc.StatusCode.OK
+    assert _code(server, trusting(ours)) is grpc.StatusCode.OK
 
 
 def test_with_mutual_tls_only_clients_of_the_named_authority_are_served(
     serve: Serve, ours: Certificate, strangers: Certificate
 ) -> None:
     server = serve(cert_file=str(ours.cert), key_file=str(ours.key), client_ca_file=str(ours.cert))
-    assert _code(server, ours.trusted(own=ours)) is grpc.StatusCode.OK
+    assert _code(server, trusting(ours, ours)) is grpc.StatusCode.OK
     for own in (None, strangers):
-        assert _code(server, ours.trusted(own=own)) is grpc.StatusCode.UNAVAILABLE
-    assert _code(server, ours.trusted(own=ours)) is grpc.StatusCode.OK
+        assert _code(server, trusting(ours, own)) is grpc.StatusCode.UNAVAILABLE
+    assert _code(server, trusting(ours, ours)) is grpc.StatusCode.OK
 
 
 def test_what_keeps_it_from_listening_is_said_with_the_setting(serve: Serve, ours: Certificate) -> None:

@@ -1,7 +1,6 @@
 """The calls that are no streams, and the way to the server."""
 
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from payments.failures import (
     NotFound,
     TlsFailed,
 )
+from tests.certificate import Certificate
 from tests.integration.client.twin import Twin, a_payment
 
 HASTY = CallPolicy(connect_seconds=0.3, deadline_seconds=0.3)
@@ -127,24 +127,15 @@ def test_an_address_that_does_not_speak_tls_is_told(twin: Twin) -> None:
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A server with TLS: its address, and the file with its certificate."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-out", str(certificate), "-keyout", str(key)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate = Certificate(tmp_path, "localhost", "localhost")
     server = grpc.server(ThreadPoolExecutor(2))
     twin = Twin()
     twin.payments = [a_payment(1)]
     twin.joins(server)
-    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    credentials = grpc.ssl_server_credentials([(certificate.key.read_bytes(), certificate.cert.read_bytes())])
     port = server.add_secure_port("localhost:0", credentials)
     server.start()
-    yield f"localhost:{port}", str(certificate)
+    yield f"localhost:{port}", str(certificate.cert)
     server.stop(0)
 
 

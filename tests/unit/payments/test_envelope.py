@@ -4,6 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payments.envelope import correlation_token
 from tests.builders import a_record
 
 
@@ -31,3 +32,8 @@ def test_headers_of_any_bytes_can_be_had_back_from_their_json(headers: list[tupl
 def test_headers_without_a_value_are_written_as_empty() -> None:
     assert a_record(headers=[("id", None)]).headers_json() == '[["id",""]]'
     assert a_record(headers=[]).headers_json() == "[]"
+
+
+def test_a_card_number_is_no_correlation_id() -> None:
+    assert correlation_token("4242424242424242") is None
+    assert correlation_token("4242424242424241") == "4242424242424241"
