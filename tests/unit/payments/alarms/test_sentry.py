@@ -1,6 +1,7 @@
 """What Sentry is sent, seen by a transport that keeps it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -111,8 +112,9 @@ def test_a_canary_in_any_field_is_in_no_part_of_the_envelope(tell: Tell, recorde
         error=ValueError(told),
         policy=POLICY,
     )
-    assert len(recorder.sent) == 1
-    assert [canary for canary in (CARD, CVV, MAIL, KEY, "publickey") if canary in recorder.sent[0]] == []
+    (sent,) = recorder.sent
+    assert [canary for canary in (CARD, MAIL, KEY, "publickey") if canary in sent] == []
+    assert re.search(rf"\b{CVV}\b", sent) is None, "as a word: any three digits may stand in a random id"
 
 
 def test_an_exception_is_sent_without_locals_source_or_what_its_text_quotes(recorder: Recorder) -> None:
