@@ -95,8 +95,10 @@ class Bridge:
         try:
             self._watch.look()
         except Transient as away:
-            if not self._watch.has_looked:
-                self._wait_for_the_database(away)  # later the next batch will meet it too
+            if self._watch.has_looked:
+                self._tell("database_away", code=away.code)  # the next batch will meet it too, and wait
+            else:
+                self._wait_for_the_database(away)
         if self._watch.has_looked and not self._held:
             self._brake.take_off(_DATABASE_AWAY)
 

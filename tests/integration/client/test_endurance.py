@@ -48,6 +48,15 @@ def test_sixty_reconnects_leave_no_thread_no_file_and_no_channel_behind(twin: Tw
     assert all(now <= then + SLACK for now, then in zip(after, before, strict=True)), (before, after)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Heed SIGINT as at a terminal: a shell has what it runs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_watch_that_is_interrupted_in_its_middle_leaves_no_thread_behind(twin: Twin, client: PaymentClient) -> None:
     def until_interrupted(_request: object, context: grpc.ServicerContext) -> Iterator[messages.StreamPaymentsResponse]:
         yield batch(1)

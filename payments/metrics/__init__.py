@@ -1,0 +1,1 @@
+"""What is measured: one catalogue, and the counting of log events."""
