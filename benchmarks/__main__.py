@@ -21,7 +21,7 @@ def main() -> None:
     """Measure everything and print a table."""
     configure_logs(load_settings().log)
     table = Table(title="Payferry, measured", show_header=False)
-    for measure in (_breaker, _bridge, _pipeline, _outage, _dead_letters, _streams):
+    for measure in (_breaker, _metrics, _traces, _bridge, _pipeline, _outage, _dead_letters, _streams):
         for name, value in measure().items():
             table.add_row(name, value)
     Console().print(table)
@@ -33,6 +33,27 @@ def _breaker() -> dict[str, str]:
     return {
         "closed breaker, before and after one call, median": f"{told['microseconds']:.2f} µs",
         "round trips to Redis of one process, four breakers": f"{told['round_trips_a_second']:.1f} a second",
+    }
+
+
+def _metrics() -> dict[str, str]:
+    """Return what counting costs a payment, and a scrape a worker."""
+    told = json.loads(run_module("benchmarks.metrics_cost", env=os.environ))
+    return {
+        "events of one payment, told without metrics": f"{told['off_us']:.1f} µs",
+        "… and counted": f"{told['on_us']:.1f} µs",
+        "one scrape of a worker of four processes": f"{told['scrape_ms']:.1f} ms",
+    }
+
+
+def _traces() -> dict[str, str]:
+    """Return what the name and the trace of a payment cost it."""
+    told = json.loads(run_module("benchmarks.trace_cost", env=os.environ))
+    return {
+        "the correlation id of one payment": f"{told['payment_name_us']:.1f} µs",
+        "its trace, where traces are off": f"{told['payment_off_us']:.1f} µs",
+        "… where it is not sampled": f"{told['payment_unsampled_us']:.0f} µs",
+        "… where it is": f"{told['payment_on_us']:.0f} µs, and {told['record_on_us']:.0f} µs in the bridge",
     }
 
 

@@ -58,7 +58,7 @@ def main() -> None:
     os.environ[_LIMIT] = str(given.limit)
     configure_logs(load_settings().log)
     with tempfile.TemporaryDirectory() as logs:
-        instances = {"worker": given.workers, "flower": 0}
+        instances = {"worker": given.workers, "flower": 0, "monitor": 0}
         with Stack(FolderOutput(Path(logs)), instances=instances) as stack:
             stack.wait_ready()
             print(json.dumps(Run(stack.settings, given).measured()))

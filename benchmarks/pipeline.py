@@ -36,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     configure_logs(load_settings().log)
     with tempfile.TemporaryDirectory() as logs:
-        instances = {"worker": given.workers}
+        instances = {"worker": given.workers, "monitor": 0}
         with Stack(FolderOutput(Path(logs)), instances=instances, latency_ms=given.latency_ms) as stack:
             stack.wait_ready()
             _carry(stack, _WARM_UP, 0, io_bound=bool(given.io_bound))

@@ -10,11 +10,12 @@ from payments.failures import Transient
 from payments.flows.dead_letters.archiving import archive_ended
 from payments.flows.dead_letters.job import work_on_job
 from payments.flows.dead_letters.replay import replay_due
+from tasks.again import DiscreetTask, skipped
 from tasks.desk import archive_desk, replay_desk
 
 
-@shared_task(name=REPLAY_TASK)
-def replay(*, is_tick: bool = False) -> dict[str, Any] | None:
+@shared_task(name=REPLAY_TASK, base=DiscreetTask)
+def replay(*, is_tick: bool = False, is_watched: bool = False) -> dict[str, Any] | None:
     """Send back the dead letters that are due. None where this tick is another's, replay is paused, or a server away.
 
     Called by hand it runs now, whatever the schedule says.
@@ -23,11 +24,12 @@ def replay(*, is_tick: bool = False) -> dict[str, Any] | None:
         replayed = replay_due(replay_desk(), is_tick=is_tick)
     except Transient as away:
         replay_desk().tell("replay_skipped", code=away.code)
+        skipped(away, is_watched=is_watched)
         return None
     return msgspec.structs.asdict(replayed) if replayed else None
 
 
-@shared_task(name=REPLAY_JOB_TASK)
+@shared_task(name=REPLAY_JOB_TASK, base=DiscreetTask)
 def work(*, job_id: int) -> str | None:
     """Work on a replay job for some seconds. None where a server is away: the sweep sends it on its way again."""
     try:
@@ -37,12 +39,13 @@ def work(*, job_id: int) -> str | None:
         return None
 
 
-@shared_task(name=ARCHIVE_TASK)
-def archive(*, is_tick: bool = True) -> dict[str, Any] | None:
+@shared_task(name=ARCHIVE_TASK, base=DiscreetTask)
+def archive(*, is_tick: bool = True, is_watched: bool = False) -> dict[str, Any] | None:
     """Put ended dead letters that are old enough into the archive; None where there were none, or a server is away."""
     try:
         archived = archive_ended(archive_desk(), is_tick=is_tick)
     except Transient as away:
         replay_desk().tell("replay_skipped", code=away.code)
+        skipped(away, is_watched=is_watched)
         return None
     return {"archive": archived.id, "letters": archived.letters} if archived else None

@@ -4,6 +4,7 @@ import os
 import threading
 from functools import cached_property
 
+from billiard.process import current_process
 from celery import current_app
 
 from config.settings import load_settings
@@ -22,7 +23,8 @@ class Desks:
     def __init__(self) -> None:
         settings = load_settings()
         settings.require("DATABASE_URL")
-        self._wiring = Wiring(settings)
+        self._wiring = Wiring(settings, _slot())
+        self.tell = self._wiring.tell
 
     @cached_property
     def payments(self) -> Desk:
@@ -45,6 +47,11 @@ class Desks:
         return self._wiring.feed_desk()
 
 
+def _slot() -> str:
+    """Return which child of its pool this process is: one that takes the place of another has its number."""
+    return str(getattr(current_process(), "index", "main"))
+
+
 _desks: dict[int, Desks] = {}
 
 
@@ -57,6 +64,11 @@ def _mine() -> Desks:
                 _desks.clear()  # what a parent made before the fork is not ours to use
                 _desks[pid] = Desks()
     return _desks[pid]
+
+
+def tell(name: str, **fields: object) -> None:
+    """Write a log event with what this process writes them with."""
+    _mine().tell(name, **fields)
 
 
 def desk() -> Desk:

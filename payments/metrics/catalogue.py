@@ -87,7 +87,9 @@ _WORK = (
         "provider",
         buckets=_LONG_SECONDS,
     ),
-    _counted("payferry_compensations", "Steps at providers that were taken back, by how.", "provider", "step", "result"),
+    _counted(
+        "payferry_compensations", "Steps at providers that were taken back, by how.", "provider", "step", "result"
+    ),
     _counted("payferry_swept", "What the sweeper found: claims of dead workers, lost wake-ups.", "found"),
 )
 
@@ -174,14 +176,22 @@ _DEAD_LETTERS = (
     _fleet("payferry_dead_letters_mttr_seconds", "Mean time from the first failure to the resolution by a replay."),
     _fleet("payferry_dead_letters_came_in", "Buried within the window.", "window"),
     _fleet("payferry_dead_letters_went_out", "Resolved or discarded within the window.", "window"),
-    _fleet("payferry_dead_letters_last_processed_seconds", "Since a dead letter was last sent back or ended."),
+    _fleet(
+        "payferry_dead_letters_last_processed_seconds",
+        "Since a dead letter was last sent back or ended; where none ever was, since the first was buried.",
+    ),
     _fleet("payferry_dead_letter_replays", "Replays that have ended, of the letters that are kept.", "result"),
     _fleet("payferry_dead_letter_replays_lately", "Replays that ended within the last hour.", "result"),
 )
 
 _RESILIENCE = (
     _fleet("payferry_breaker_state", "1 for the state that a breaker is in.", "breaker", "state"),
-    _fleet("payferry_breaker_calls", "Calls in a breaker's window, by how they went.", "breaker", "result"),
+    _fleet(
+        "payferry_breaker_calls",
+        "Calls in a breaker's window: succeeded or failed, and how many were slow.",
+        "breaker",
+        "result",
+    ),
     _fleet("payferry_breaker_openings", "Times a breaker has opened.", "breaker", kind=Kind.COUNTER),
     _fleet("payferry_retry_budget_used_ratio", "Share of the retry budget that is spent.", "provider"),
     _fleet("payferry_rate_limit_calls_per_second", "The limit that is set.", "provider"),

@@ -1,1 +1,1 @@
-"""What is measured, in the form that Prometheus reads."""
+"""Where the metrics of processes are kept, and how they are shown."""
