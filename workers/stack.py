@@ -115,6 +115,7 @@ class Stack:
             if settings.kafka.sasl_mechanism:
                 raise SettingsError("KAFKA_SASL_MECHANISM: unset it; the embedded Kafka has no login")
         self._api()
+        self._monitor()
 
     def _serve(self, name: str, named: str, variable: str, start: Callable[[], str]) -> None:
         """Take the server that the environment names, or start our own and name it."""
@@ -142,16 +143,23 @@ class Stack:
     def _processes(self) -> list[ProcessSpec]:
         ready_dir = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="payferry-ready-")))
         environment = self._environment | self._served | self._flower()
-        environment |= {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path()}
+        environment |= {"PAYFERRY_READY_DIR": str(ready_dir), "PATH": _path(), "METRICS_DIR": self._metrics_dir()}
+        environment |= {"PROBE_PORT": "0"}  # on one machine they would all want the same one
         ready = {
             name: partial(_all_ready, ready_dir, name, self._instances.get(name, 1))
-            for name in ("bridge", "worker", "beat", "relay", "api")
+            for name in ("bridge", "worker", "beat", "relay", "api", "monitor")
             if self._instances.get(name, 1)
         }
         if self._instances.get("flower", 1):
             ready["flower"] = partial(_listens, int(environment["FLOWER_PORT"]))
         processes = read_procfile(_PROCFILE.read_text(), env=environment, instances=self._instances, ready=ready)
         return [*self._sandbox(environment), *processes]
+
+    def _metrics_dir(self) -> str:
+        """Return the folder in which the monitor finds what the processes count."""
+        return self.settings.metrics.folder or self._exits.enter_context(
+            tempfile.TemporaryDirectory(prefix="payferry-metrics-")
+        )
 
     def _api(self) -> None:
         """Choose the API's port and a token, where nobody has; another terminal gets them with the servers."""
@@ -166,6 +174,15 @@ class Stack:
             self._environment["PAYFERRY_API_TOKEN"] = token
             self._served["API_TOKENS"] = f"up:admin+email:{token}"
         self.places["gRPC"] = f"{told.host}:{port}"
+
+    def _monitor(self) -> None:
+        """Choose the monitor's port, where nobody has."""
+        if not self._instances.get("monitor", 1):
+            return
+        told = self.settings.monitor
+        port = told.port if "MONITOR_PORT" in os.environ else free_port()
+        self._served["MONITOR_PORT"] = str(port)
+        self.places["Monitor"] = f"http://{told.address}:{port}/health"
 
     def _flower(self) -> dict[str, str]:
         told = self.settings.flower

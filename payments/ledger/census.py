@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from payments.ledger.database import Database, columns
+
+
+class OutboxDepth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the outbox holds. `oldest_seconds` is the age of the oldest message that waits; 0 if none does."""
+
+    waiting: int
+    refused: int
+    """Set aside, because the brokers will never take them."""
+    oldest_seconds: float
 
 
 class Census:
@@ -20,9 +31,27 @@ class Census:
         """Return how many open dead letters there are for each reason: pending, on their way, or parked."""
         return {str(row[0]): int(row[1]) for row in self._database.rows(_DEAD_LETTERS)}
 
+    def unfinished(self) -> dict[str, dict[str, int]]:
+        """Return how many events have not ended, by provider and state. Costs as much as there are of these."""
+        return _nested(self._database.rows(_UNFINISHED))
+
+    def ended(self) -> dict[str, dict[str, int]]:
+        """Return how many events have ended, by provider and state. Costs the more, the more the inbox holds."""
+        return _nested(self._database.rows(_ENDED))
+
     def oldest_due_seconds(self) -> float:
-        """Return for how long the longest overdue event has been due; 0 if none is."""
-        return float(self._one(_OLDEST_DUE))
+        """Return for how long the longest overdue event has been due; 0 if none is. One behind another is not due."""
+        return float(self._one(OLDEST_DUE))
+
+    def slot_ages(self) -> dict[str, float]:
+        """Return how many seconds ago each tick of beat was last taken; one that never was is not there."""
+        return {row[0]: float(row[1]) for row in self._database.rows(_SLOT_AGES)}
+
+    def outbox(self) -> OutboxDepth:
+        """Return what the outbox holds, counted to a million."""
+        row = self._database.row(_OUTBOX)
+        assert row is not None
+        return OutboxDepth(waiting=row[0], refused=row[1], oldest_seconds=round(row[2], 3))
 
     def outbox_depth(self) -> int:
         """Return how many messages wait to be sent."""
@@ -67,6 +96,14 @@ class Census:
         return row[0]
 
 
+def _nested(rows: Iterable[Sequence[Any]]) -> dict[str, dict[str, int]]:
+    """Return rows of provider, state and number by provider and then by state."""
+    found: dict[str, dict[str, int]] = {}
+    for provider, state, number in rows:
+        found.setdefault(provider, {})[state] = number
+    return found
+
+
 _STATES = """
 SELECT state, count(*)
   FROM inbox
@@ -82,11 +119,49 @@ SELECT reason, count(*)
  ORDER BY count(*) DESC, reason
 """
 
-_OLDEST_DUE = """
+# Who is behind another event of the same payment is not due, however long the one before it may have to wait.
+OLDEST_DUE = """
 SELECT coalesce(max(extract(epoch FROM now() - greatest(due_at, received_at))), 0)::FLOAT8
-  FROM inbox
+  FROM inbox AS mine
  WHERE state IN ('received', 'retrying', 'waiting', 'verifying')
    AND due_at <= now()
+   AND NOT EXISTS (
+           SELECT
+             FROM inbox AS earlier
+            WHERE earlier.ordering_key = mine.ordering_key
+              AND earlier.id < mine.id
+              AND earlier.yielding_since IS NULL
+              AND earlier.state IN ('received', 'processing', 'retrying', 'waiting', 'verifying'))
+"""
+
+_UNFINISHED = """
+SELECT provider, state::TEXT, count(*)
+  FROM inbox
+ WHERE state IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
+ GROUP BY provider, state
+"""
+
+_ENDED = """
+SELECT provider, state::TEXT, count(*)
+  FROM inbox
+ WHERE state NOT IN ('received', 'processing', 'retrying', 'waiting', 'verifying')
+ GROUP BY provider, state
+"""
+
+_SLOT_AGES = """
+SELECT name, extract(epoch FROM now() - taken_at)::FLOAT8
+  FROM beat_slots
+"""
+
+# After an hour without brokers nobody needs to know whether it is one million or two.
+_OUTBOX = """
+SELECT count(*) FILTER (WHERE refused IS NULL), count(*) FILTER (WHERE refused IS NOT NULL),
+       coalesce((SELECT extract(epoch FROM now() - created_at)
+                   FROM outbox
+                  WHERE refused IS NULL
+                  ORDER BY id
+                  LIMIT 1), 0)::FLOAT8
+  FROM (SELECT refused FROM outbox LIMIT 1000000) AS counted
 """
 
 _STATES_OF = """

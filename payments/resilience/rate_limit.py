@@ -126,6 +126,15 @@ class RateLimits:
         if self._exchange.ask(self._pausing(name)) is None:
             self._untold.add(name)
 
+    def used(self, name: str) -> float | None:
+        """Return which share of the burst the fleet has spent, 0 to 1; None while Redis is away. Takes nothing.
+
+        `name` must have a limit.
+        """
+        full_us = self._limits[name].full_us
+        spent_us = self._exchange.ask(Request("rate_limit_show", (_key(name),), (full_us,)))
+        return None if spent_us is None else spent_us / full_us
+
     def requests(self) -> Sequence[Request]:
         """Ask for the pauses of those for whose tokens nobody asks, and tell what could not be told at once."""
         now = self._clock()

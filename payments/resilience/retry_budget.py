@@ -134,6 +134,16 @@ class RetryBudgets:
                 service=name,
             )
 
+    def used(self, name: str) -> float | None:
+        """Return which share of its retries the fleet has spent, 0 to 1; None while Redis is away. Counts nothing."""
+        budget = self._budget(name)
+        told = self._exchange.ask(Request("retry_budget_show", (_key(name),), (budget.width_us, _RING)))
+        if told is None:
+            return None
+        calls, retries = told
+        allowed = budget.share * calls + budget.floor
+        return min(1.0, retries / allowed) if allowed else float(retries > 0)
+
     def requests(self) -> Sequence[Request]:
         """Tell the calls that were made since the last time. They are told once: lost is better than counted twice."""
         untold, self._untold = self._untold, {}

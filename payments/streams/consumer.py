@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from payments.borders.kafka import failure_of_consuming
 from payments.envelope import Record
@@ -69,6 +69,11 @@ class StreamConsumer:
             if record.partition in self._owned:
                 self._uncommitted[record.partition] = record.offset + 1
         self._commit()
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions are ours. May be asked from any thread."""
+        return len(self._owned)
 
     def pause(self) -> None:
         """Take nothing more until `resume`, for all partitions, those assigned later too."""
@@ -216,7 +221,13 @@ def record_of(message: Message) -> Record:
         key=_bytes(message.key()),
         headers=_headers(message),
         payload=_bytes(message.value()) or b"",
+        timestamp_ms=_timestamp_ms(message),
     )
+
+
+def _timestamp_ms(message: Message) -> int | None:
+    kind, milliseconds = message.timestamp()
+    return milliseconds if kind != TIMESTAMP_NOT_AVAILABLE else None
 
 
 def _headers(message: Message) -> list[tuple[str, bytes | None]]:

@@ -18,8 +18,10 @@ _BATCH = 1000
 class TopicReader:
     """Reads what a topic holds at this moment. Nothing is committed."""
 
-    def __init__(self, access: KafkaAccess, topic: str, group_id: str) -> None:
+    def __init__(self, access: KafkaAccess, topic: str, group_id: str, answer_seconds: float = _SECONDS) -> None:
+        """`answer_seconds` is how long to wait for each answer of the brokers."""
         self._topic = topic
+        self._answer_seconds = answer_seconds
         self._consumer = Consumer(
             access.options()
             | {
@@ -34,7 +36,7 @@ class TopicReader:
     def committed(self) -> dict[int, int]:
         """Return the group's committed offset of each partition; 0 where it has none. Raises KafkaAway."""
         try:
-            told = self._consumer.committed(self._partitions(), timeout=_SECONDS)
+            told = self._consumer.committed(self._partitions(), timeout=self._answer_seconds)
         except KafkaException as error:
             raise _away(error) from error
         return {each.partition: max(0, each.offset) for each in told}
@@ -43,7 +45,7 @@ class TopicReader:
         """Return the first and the next offset of each partition. Raises KafkaAway."""
         try:
             return {
-                each.partition: self._consumer.get_watermark_offsets(each, timeout=_SECONDS)
+                each.partition: self._consumer.get_watermark_offsets(each, timeout=self._answer_seconds)
                 for each in self._partitions()
             }
         except KafkaException as error:
@@ -79,14 +81,14 @@ class TopicReader:
             return [TopicPartition(self._topic, partition, begin) for partition, (begin, _) in bounds.items()]
         moment = int(since.timestamp() * 1000)
         asked = [TopicPartition(self._topic, partition, moment) for partition in bounds]
-        told = self._consumer.offsets_for_times(asked, timeout=_SECONDS)
+        told = self._consumer.offsets_for_times(asked, timeout=self._answer_seconds)
         if bounds and all(each.error is not None for each in told):
             raise KafkaAway("these brokers keep no index of times", code="no_times", service="kafka", operation="read")
         return told
 
     def _partitions(self) -> list[TopicPartition]:
         try:
-            told = self._consumer.list_topics(self._topic, timeout=_SECONDS).topics[self._topic]
+            told = self._consumer.list_topics(self._topic, timeout=self._answer_seconds).topics[self._topic]
         except KafkaException as error:
             raise _away(error) from error
         return [TopicPartition(self._topic, number) for number in sorted(told.partitions)]

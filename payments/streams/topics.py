@@ -72,6 +72,10 @@ class Topics:
         """Return the topics to leave alone."""
         return tuple(name for name, topic in self._topics.items() if topic.rests_until > now)
 
+    def failing(self) -> tuple[str, ...]:
+        """Return the topics that did not take what they were given last. May be asked from any thread."""
+        return tuple(sorted(self._topics))
+
     def unasked(self, asked: Collection[str], now: float) -> tuple[str, ...]:
         """Return the topics that failed once, have rested, and that nothing waits for any more."""
         return tuple(name for name in self._topics if name not in asked and name not in self.resting(now))

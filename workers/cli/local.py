@@ -64,7 +64,7 @@ def demo(
     with (
         Stack(
             FolderOutput(folder),
-            instances={"worker": workers, "api": 0, "flower": 0},
+            instances={"worker": workers, "api": 0, "flower": 0, "monitor": 0},
             decline_rate=_DECLINES,
             own_servers=True,  # it makes payments up, and wipes Redis
         ) as stack,

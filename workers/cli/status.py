@@ -7,7 +7,6 @@ import redis
 import typer
 from rich.table import Table
 
-from config.celery import QUEUES
 from config.settings import Settings, load_settings
 from payments.failures import Transient
 from payments.from_settings import kafka_access
@@ -17,6 +16,8 @@ from payments.streams.reader import TopicReader
 from payments.wiring import Wiring
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
+from workers.monitor.lag import read_lag
+from workers.monitor.queues import read_queues
 
 
 def status(*, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
@@ -63,21 +64,18 @@ def gather(settings: Settings, census: Census, pauses: BridgePauses) -> dict[str
 def queue_depths(settings: Settings) -> dict[str, int]:
     """Return how many messages each Celery queue holds, and how many workers hold unacknowledged."""
     timeout_seconds = settings.redis.socket_timeout_seconds
-    with redis.Redis.from_url(settings.redis.url, socket_timeout=timeout_seconds) as client, client.pipeline() as pipe:
-        for name in QUEUES:
-            pipe.llen(name)
-        pipe.hlen("unacked")
-        return dict(zip((*QUEUES, "unacknowledged"), pipe.execute(), strict=True))
+    with redis.Redis.from_url(settings.redis.url, socket_timeout=timeout_seconds) as client:
+        found = read_queues(client)
+    return {**found.waiting, "unacknowledged": found.unacknowledged}
 
 
 def lag(settings: Settings) -> dict[str, int]:
     """Return how many records of each partition the bridges have not committed."""
     reader = TopicReader(kafka_access(settings), settings.kafka.topic, settings.kafka.group_id)
     try:
-        committed, ends = reader.committed(), reader.ends()
+        return {str(number): records for number, records in read_lag(reader).items()}
     finally:
         reader.close()
-    return {str(number): max(0, end - max(begin, committed[number])) for number, (begin, end) in ends.items()}
 
 
 def pause_told(pauses: BridgePauses) -> dict[str, Any] | None:

@@ -64,6 +64,19 @@ def test_the_script_and_the_bucket_of_a_single_process_are_one_rule(
         assert wait_us(limits, name) == bucket.take(exchange.now_us)
 
 
+def test_the_share_of_the_burst_that_is_spent_can_be_seen_without_spending_any(exchange: AtTime) -> None:
+    limits = limits_of(exchange, RatePolicy(calls_per_second=10.0, burst=4))
+    assert limits.used("stripe") == 0.0
+    wait_us(limits)
+    assert [limits.used("stripe") for _ in range(3)] == [pytest.approx(0.25)] * 3
+    assert [wait_us(limits) for _ in range(5)][:3] == [0, 0, 0]
+    assert limits.used("stripe") == pytest.approx(1.0)
+    limits.pause("stripe", 60.0)
+    assert limits.used("stripe") == 1.0
+    exchange.now_us += 61_000_000
+    assert limits.used("stripe") == 0.0
+
+
 def test_the_refused_are_told_turns_one_slot_apart(exchange: AtTime) -> None:
     limits = limits_of(exchange, RatePolicy(calls_per_second=10.0, burst=2))
     assert [wait_us(limits) for _ in range(5)] == [0, 0, 100_000, 200_000, 300_000]

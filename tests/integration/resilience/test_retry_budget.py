@@ -46,6 +46,21 @@ def spent(budgets: RetryBudgets, tries: int) -> int:
     return sum(may_retry(budgets) for _ in range(tries))
 
 
+def test_the_share_that_is_spent_can_be_seen_without_spending_any(exchange: AtTime) -> None:
+    budgets = budgets_of(exchange)  # a fifth of the calls, and 5 in 10 s
+    assert budgets.used("stripe") == 0.0
+    for _ in range(25):
+        budgets.count("stripe")
+    exchange.at_once()
+    assert spent(budgets, 4) == 4
+    assert [budgets.used("stripe") for _ in range(3)] == [pytest.approx(0.4)] * 3
+    assert spent(budgets, 20) == 6
+    assert budgets.used("stripe") == 1.0
+    assert budgets.used("paypal") == 0.0
+    exchange.now_us += 20_000_000
+    assert budgets.used("stripe") == 0.0
+
+
 def test_the_refused_get_turns_as_far_apart_as_the_budget_allows_retries(exchange: AtTime) -> None:
     policy = BudgetPolicy(share=0.2, floor_per_second=2.0, window_seconds=10.0)
     budgets = budgets_of(exchange, policy)
