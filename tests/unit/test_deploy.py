@@ -1,82 +1,19 @@
 """docker-compose.yml and the Dockerfile against the project. No engine is asked: what is compared is the text."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from config.catalogue import environment_names
 from config.settings import WorkSettings
+from tests.plain_yaml import Reader, Yaml, read_yaml
 from workers.supervisor.procfile import read_procfile
 
 _ROOT = Path(__file__).parents[2]
-_OF_COMPOSE = {"POSTGRES_PASSWORD"}  # of the PostgreSQL that compose starts; no setting of ours
+_OF_COMPOSE = {"POSTGRES_PASSWORD", "PROMETHEUS_PORT", "GRAFANA_PORT"}  # of what compose starts beside us
 
-Yaml = Any
-
-
-class Reader:
-    """Reads the plain block form of YAML in which our compose file is written; anything else is an error."""
-
-    def __init__(self, text: str) -> None:
-        lines = (re.sub(r"(^|\s)#.*$", "", line).rstrip() for line in text.splitlines())
-        self._lines = [(len(line) - len(line.lstrip()), line.strip()) for line in lines if line]
-        self._anchors: dict[str, Yaml] = {}
-
-    def read(self) -> Yaml:
-        told = self._block(0)
-        assert not self._lines, f"left over: {self._lines[0]}"
-        return told
-
-    def _block(self, indent: int) -> Yaml:
-        return self._items(indent) if self._lines[0][1].startswith("- ") else self._mapping(indent)
-
-    def _items(self, indent: int) -> list[Yaml]:
-        items: list[Yaml] = []
-        while self._lines and self._lines[0][0] == indent and self._lines[0][1].startswith("- "):
-            item = self._lines[0][1][2:]
-            if re.match(r"\w+:( |$)", item):
-                self._lines[0] = (indent + 2, item)
-                items.append(self._mapping(indent + 2))
-            else:
-                self._lines.pop(0)
-                items.append(self._scalar(item))
-        return items
-
-    def _mapping(self, indent: int) -> dict[str, Yaml]:
-        own: dict[str, Yaml] = {}
-        merged: dict[str, Yaml] = {}
-        while self._lines and self._lines[0][0] == indent:
-            key, parted, rest = self._lines.pop(0)[1].partition(":")
-            assert parted, f"no mapping: {key}"
-            assert key not in own, f"twice: {key}"
-            value = self._value(rest.strip(), indent)
-            if key == "<<":
-                merged = value
-            else:
-                own[key] = value
-        return merged | own
-
-    def _value(self, rest: str, indent: int) -> Yaml:
-        named = re.match(r"&(\S+) *(.*)", rest)
-        rest = named[2] if named else rest
-        nested = not rest and self._lines and self._lines[0][0] > indent
-        value = self._block(self._lines[0][0]) if nested else self._scalar(rest)
-        if named:
-            self._anchors[named[1]] = value
-        return value
-
-    def _scalar(self, text: str) -> Yaml:
-        if text[:1] == "*":
-            return self._anchors[text[1:]]
-        if text[:1] == "[" and '"' not in text:
-            return [part.strip() for part in text[1:-1].split(",")]
-        return json.loads(text) if re.match(r'["\[]|\d+$', text) else text or None
-
-
-_COMPOSE = Reader((_ROOT / "docker-compose.yml").read_text()).read()
+_COMPOSE = read_yaml(_ROOT / "docker-compose.yml")
 _SERVICES: dict[str, dict[str, Yaml]] = _COMPOSE["services"]
 _OURS = {name: service for name, service in _SERVICES.items() if service["image"] == "payferry"}
 _PROCFILE = {spec.name: spec.command for spec in read_procfile((_ROOT / "Procfile").read_text())}
@@ -125,9 +62,9 @@ def test_every_worker_has_a_name_of_its_own() -> None:
     assert words[words.index("--hostname") + 1].endswith("@%h")
 
 
-def test_only_the_api_and_flower_can_be_reached_from_outside_and_only_from_this_machine() -> None:
+def test_what_people_and_clients_open_can_be_reached_from_this_machine_and_nothing_from_outside() -> None:
     published = {name: service["ports"] for name, service in _SERVICES.items() if "ports" in service}
-    assert list(published) == ["api", "flower"]
+    assert set(published) == {"api", "flower", "monitor", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -184,8 +121,40 @@ def test_our_image_is_built_once() -> None:
 
 
 def test_every_volume_that_is_used_is_declared() -> None:
-    used = {mount.partition(":")[0] for service in _SERVICES.values() for mount in service.get("volumes", [])}
-    assert used == _COMPOSE["volumes"].keys()
+    assert {source for source in _sources() if source[0] != "."} == _COMPOSE["volumes"].keys()
+
+
+def test_what_a_container_is_given_of_this_folder_is_there_and_it_may_only_read_it() -> None:
+    given = {source for source in _sources() if source[0] == "."}
+    assert given == {"./deploy/prometheus", "./deploy/grafana/provisioning", "./deploy/grafana/dashboards"}
+    assert all((_ROOT / source).is_dir() for source in given)
+    mounts = [mount for service in _SERVICES.values() for mount in service.get("volumes", []) if mount[0] == "."]
+    assert all(mount.endswith(":ro") for mount in mounts)
+
+
+def test_prometheus_asks_every_process_of_ours_that_lasts_where_it_answers() -> None:
+    [of_the_fleet, of_each] = read_yaml(_ROOT / "deploy" / "prometheus" / "prometheus.yml")["scrape_configs"]
+    assert of_the_fleet["static_configs"] == [{"targets": ["monitor:9464"]}]
+    [asked] = of_each["dns_sd_configs"]
+    assert set(asked["names"]) == {"bridge", "worker", "beat", "relay", "api"} <= _OURS.keys()
+    for name in asked["names"]:
+        assert _OURS[name]["environment"]["PROBE_PORT"] == asked["port"]
+        assert _OURS[name]["environment"]["PROBE_ADDRESS"] == "0.0.0.0"  # noqa: S104 - in the containers' network
+
+
+def test_grafana_has_no_user_and_shows_what_it_is_given() -> None:
+    environment = _SERVICES["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    targets = {mount.split(":")[1] for mount in _SERVICES["grafana"]["volumes"]}
+    [provider] = read_yaml(_ROOT / "deploy/grafana/provisioning/dashboards/payferry.yml")["providers"]
+    assert provider["options"]["path"] in targets
+    [source] = read_yaml(_ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def _sources() -> set[str]:
+    return {mount.partition(":")[0] for service in _SERVICES.values() for mount in service.get("volumes", [])}
 
 
 def test_the_image_copies_what_exists_and_is_not_ignored() -> None:

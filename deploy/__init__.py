@@ -1,0 +1,1 @@
+"""What runs beside Payferry: Prometheus with its alerts, Grafana with its dashboards."""
