@@ -201,7 +201,7 @@ class GetPaymentHistoryResponse(_message.Message):
     def __init__(self, payment: _Optional[_Union[Payment, _Mapping]] = ..., events: _Optional[_Iterable[_Union[HistoryEvent, _Mapping]]] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., declines: _Optional[_Iterable[_Union[Decline, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class HistoryEvent(_message.Message):
-    __slots__ = ("event_id", "kind", "state", "attempts", "received_at", "finished_at", "due_at", "steps", "failures")
+    __slots__ = ("event_id", "kind", "state", "attempts", "received_at", "finished_at", "due_at", "steps", "failures", "correlation_id", "trace_id")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +211,8 @@ class HistoryEvent(_message.Message):
     DUE_AT_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     kind: str
     state: str
@@ -220,7 +222,9 @@ class HistoryEvent(_message.Message):
     due_at: _timestamp_pb2.Timestamp
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
-    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ...) -> None: ...
+    correlation_id: str
+    trace_id: str
+    def __init__(self, event_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[int] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., correlation_id: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("at", "step", "mark", "reference_id")
@@ -267,7 +271,7 @@ class Entry(_message.Message):
     def __init__(self, leg: _Optional[str] = ..., account: _Optional[str] = ..., amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., booked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("id", "event_id", "state", "resolution", "reason", "failure_type", "message", "replay_count", "first_failed_at", "last_failed_at", "next_replay_at")
+    __slots__ = ("id", "event_id", "state", "resolution", "reason", "failure_type", "message", "replay_count", "first_failed_at", "last_failed_at", "next_replay_at", "correlation_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -279,6 +283,7 @@ class DeadLetter(_message.Message):
     FIRST_FAILED_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_FAILED_AT_FIELD_NUMBER: _ClassVar[int]
     NEXT_REPLAY_AT_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     id: int
     event_id: str
     state: str
@@ -290,4 +295,5 @@ class DeadLetter(_message.Message):
     first_failed_at: _timestamp_pb2.Timestamp
     last_failed_at: _timestamp_pb2.Timestamp
     next_replay_at: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[int] = ..., event_id: _Optional[str] = ..., state: _Optional[str] = ..., resolution: _Optional[str] = ..., reason: _Optional[str] = ..., failure_type: _Optional[str] = ..., message: _Optional[str] = ..., replay_count: _Optional[int] = ..., first_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_replay_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    correlation_id: str
+    def __init__(self, id: _Optional[int] = ..., event_id: _Optional[str] = ..., state: _Optional[str] = ..., resolution: _Optional[str] = ..., reason: _Optional[str] = ..., failure_type: _Optional[str] = ..., message: _Optional[str] = ..., replay_count: _Optional[int] = ..., first_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_replay_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ...) -> None: ...

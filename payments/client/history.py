@@ -30,7 +30,10 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the payment, and what became of it. `due_at` is when it is worked on next, while it is unfinished."""
+    """An event of the payment, and what became of it. `due_at` is when it is worked on next, while it is unfinished.
+
+    Logs and dead letters tell of it under its `correlation_id`. An API of an older version tells none.
+    """
 
     event_id: str
     kind: str
@@ -41,6 +44,8 @@ class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     steps: tuple[Step, ...]
     failures: tuple[Failed, ...]
+    correlation_id: str | None
+    trace_id: str | None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +73,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     first_failed_at: datetime | None
     last_failed_at: datetime | None
     next_replay_at: datetime | None
+    correlation_id: str | None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +114,8 @@ def _event(told: messages.HistoryEvent) -> HistoryEvent:
         due_at=moment(told, "due_at"),
         steps=tuple(map(_step, told.steps)),
         failures=tuple(map(_failed, told.failures)),
+        correlation_id=told.correlation_id or None,
+        trace_id=told.trace_id or None,
     )
 
 
@@ -151,4 +159,5 @@ def _dead_letter(told: messages.DeadLetter) -> DeadLetter:
         first_failed_at=moment(told, "first_failed_at"),
         last_failed_at=moment(told, "last_failed_at"),
         next_replay_at=moment(told, "next_replay_at"),
+        correlation_id=told.correlation_id or None,
     )

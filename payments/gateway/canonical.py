@@ -7,7 +7,7 @@ import msgspec
 
 from payments.failures import Failure
 from payments.gateway.client import Client, Reply
-from payments.gateway.endpoint import Endpoint, Line, fitted, read, read_error, segment
+from payments.gateway.endpoint import Beside, Endpoint, Line, fitted, nothing_beside, read, read_error, segment
 from payments.gateway.result import Answer, Charge, Stage, Standing, Verb
 
 _NOT_FOUND = 404
@@ -17,14 +17,16 @@ class CanonicalGateway:
     """`POST {base}/payments/{id}/{verb}` with an Idempotency-Key; a decline is an answer with status 200.
 
     Every verb takes `Charge.payment_id`. A refusal because the payment already is where the step would bring it, with
-    the same amount, counts as done.
+    the same amount, counts as done. What a request is about is told `beside` it: an in-house processor is one of us.
     """
 
     keeps_errors = False
 
-    def __init__(self, client: Client, endpoint: Endpoint, now: Callable[[], float]) -> None:
+    def __init__(
+        self, client: Client, endpoint: Endpoint, now: Callable[[], float], beside: Beside = nothing_beside
+    ) -> None:
         headers = {"Authorization": f"Bearer {endpoint.api_key}", "Content-Type": "application/json"}
-        self._line = Line(client, "canonical", endpoint, headers, now)
+        self._line = Line(client, "canonical", endpoint, headers, now, beside)
 
     def authorize(self, charge: Charge, idempotency_key: str) -> Answer:
         """Reserve the amount."""

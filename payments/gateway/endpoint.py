@@ -30,6 +30,15 @@ class Endpoint:
     api_key: str = field(repr=False)
 
 
+Beside = Callable[[], Mapping[str, str]]
+"""Tells the headers that name what a request is about, of the work that is under way here."""
+
+
+def nothing_beside() -> Mapping[str, str]:
+    """Name nothing."""
+    return {}
+
+
 class Line:
     """The way to one provider. The address and the headers that never change are made once."""
 
@@ -40,6 +49,7 @@ class Line:
         endpoint: Endpoint,
         headers: Mapping[str, str],
         now: Callable[[], float] = time.time,
+        beside: Beside = nothing_beside,
     ) -> None:
         self._client = client
         self._service = service
@@ -47,14 +57,15 @@ class Line:
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._headers = [("Host", self._base.netloc.decode("ascii")), *_COMMON_HEADERS.items(), *headers.items()]
         self._now = now
+        self._beside = beside
 
     def get(self, operation: str, path: str) -> Reply:
         """Ask; raises as `Client.exchange` does."""
-        return self._client.exchange(Call(self._service, operation, "GET", self._url(path), self._headers))
+        return self._client.exchange(Call(self._service, operation, "GET", self._url(path), self._with_beside()))
 
     def post(self, operation: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Ask for something to be done; raises as `Client.exchange` does."""
-        sent = [*self._headers, *headers.items(), ("Content-Length", str(len(body)))]
+        sent = [*self._with_beside(), *headers.items(), ("Content-Length", str(len(body)))]
         return self._client.exchange(Call(self._service, operation, "POST", self._url(path), sent, body))
 
     def failure(self, reply: Reply, code: str | None = None, message: str | None = None) -> Failure:
@@ -63,6 +74,9 @@ class Line:
         `code` and `message` are the provider's own; the message may hold personal data, which is redacted.
         """
         return failure_of_status(reply, code, self._now(), message)
+
+    def _with_beside(self) -> list[tuple[str, str]]:
+        return [*self._headers, *self._beside().items()]
 
     def _url(self, path: str) -> httpx.URL:
         return self._base.copy_with(raw_path=self._prefix + path.encode("ascii"))

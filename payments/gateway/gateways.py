@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from payments.event import Provider
 from payments.gateway.canonical import CanonicalGateway
 from payments.gateway.client import Client, ClientPolicy, Tell, pooled_client, silent
-from payments.gateway.endpoint import Endpoint
+from payments.gateway.endpoint import Beside, Endpoint, nothing_beside
 from payments.gateway.gateway import Gateway
 from payments.gateway.paypal import PayPalGateway
 from payments.gateway.razorpay import RazorpayGateway
@@ -18,20 +19,24 @@ def build_gateways(
     policy: ClientPolicy,
     client: Client | None = None,
     tell: Tell = silent,
+    beside: Beside = nothing_beside,
 ) -> Mapping[Provider, Gateway]:
     """Return a gateway for each endpoint. Call it once in every process, after the fork; never at import.
 
-    `tell` is told of each exchange, where `client` is not given.
+    `tell` is told of each exchange, where `client` is not given. What `beside` tells goes to the canonical processor
+    alone: strangers learn no names of ours.
     """
     if client is None:
         secure = any(e.base_url.startswith("https:") for e in endpoints.values())
         client = pooled_client(policy, secure=secure, tell=tell)
-    return {provider: _GATEWAYS[provider](client, endpoint, time.time) for provider, endpoint in endpoints.items()}
+    makers: Mapping[Provider, _Make] = {**_GATEWAYS, Provider.CANONICAL: partial(CanonicalGateway, beside=beside)}
+    return {provider: makers[provider](client, endpoint, time.time) for provider, endpoint in endpoints.items()}
 
 
-_GATEWAYS: Mapping[Provider, Callable[[Client, Endpoint, Callable[[], float]], Gateway]] = {
+_Make = Callable[[Client, Endpoint, Callable[[], float]], Gateway]
+
+_GATEWAYS: Mapping[Provider, _Make] = {
     Provider.STRIPE: StripeGateway,
     Provider.RAZORPAY: RazorpayGateway,
     Provider.PAYPAL: PayPalGateway,
-    Provider.CANONICAL: CanonicalGateway,
 }

@@ -8,6 +8,7 @@ import msgspec
 from payments.event import Provider
 from payments.ledger.aliases import ROOT
 from payments.ledger.database import Database
+from payments.ledger.inbox import CORRELATION
 from payments.payment import Payment, Status
 
 PAYMENT_COLUMNS = """
@@ -57,6 +58,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     attempts: int
     due_at: str
+    correlation_id: str
+    trace_id: str | None
     saga: msgspec.Raw
     failures: msgspec.Raw
 
@@ -77,8 +80,10 @@ class Books:
                 state=row[3],
                 attempts=row[4],
                 due_at=row[5].isoformat(),
-                saga=msgspec.Raw(row[6].encode()),
-                failures=msgspec.Raw(row[7].encode()),
+                correlation_id=row[6],
+                trace_id=row[7],
+                saga=msgspec.Raw(row[8].encode()),
+                failures=msgspec.Raw(row[9].encode()),
             )
             for row in self._database.rows(_PASSAGES, {"name": name})
         ]
@@ -91,7 +96,7 @@ class Books:
 
 # Two halves, since each has an index of its own.
 _PASSAGES = f"""
-SELECT id, event_id, kind, state, attempts, due_at, saga::TEXT, failures::TEXT
+SELECT id, event_id, kind, state, attempts, due_at, {CORRELATION}, trace_id, saga::TEXT, failures::TEXT
   FROM (SELECT *
           FROM inbox
          WHERE ordering_key = {ROOT}

@@ -11,6 +11,7 @@ from payments.failures import Failure
 from payments.ledger import aliases
 from payments.ledger.books import PAYMENT_COLUMNS, payment_of
 from payments.ledger.database import Database
+from payments.ledger.inbox import CORRELATION
 from payments.ledger.state import State
 from payments.payment import Payment
 from payments.saga import Line
@@ -33,6 +34,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """How much of that was no fault of the payment, such as an open breaker."""
     saga: tuple[Line, ...] = ()
     """What was done at the provider before."""
+    age_seconds: float = 0.0
+    """How long ago it was taken in."""
+    after_failure: str | None = None
+    """The type of the failure that its latest attempt met, if one did."""
+    correlation_id: str = ""
+    trace_parent: str | None = None
+    """What work on it hangs on in its trace."""
 
     def parameters(self) -> dict[str, Any]:
         """Return what every write names."""
@@ -65,7 +73,11 @@ class Claims:
             put_off_seconds=row[5],
             waited_seconds=row[6],
             saga=saga_lines(row[7]),
-            payment=payment_of(row[2], row[8:]),
+            age_seconds=row[8],
+            after_failure=row[9],
+            correlation_id=row[10],
+            trace_parent=row[11],
+            payment=payment_of(row[2], row[12:]),
         )
 
     def state(self, inbox_id: int) -> State | None:
@@ -191,7 +203,11 @@ WITH mine AS (
               coalesce(extract(epoch FROM now() - yielding_since), 0)::FLOAT8 AS yielding_seconds,
               coalesce(extract(epoch FROM now() - put_off_since), 0)::FLOAT8 AS put_off_seconds,
               extract(epoch FROM waited)::FLOAT8 AS waited_seconds,
-              saga::TEXT AS saga
+              saga::TEXT AS saga,
+              extract(epoch FROM now() - received_at)::FLOAT8 AS age_seconds,
+              failures -> -1 ->> 'kind' AS after_failure,
+              {CORRELATION} AS correlation_id,
+              trace_parent
 )
 SELECT mine.*, {PAYMENT_COLUMNS}
   FROM mine

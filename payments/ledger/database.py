@@ -119,6 +119,16 @@ class Database:
         twin._shield = shield  # noqa: SLF001 - our own
         return twin
 
+    def connections(self) -> dict[tuple[str, ...], float]:
+        """Return how many connections are lent, and how many lie ready."""
+        told = self._pool.get_stats()
+        size, ready = told.get("pool_size", 0), told.get("pool_available", 0)
+        return {("lent",): size - ready, ("ready",): ready}
+
+    def waiting(self) -> dict[tuple[str, ...], float]:
+        """Return how many wait for a connection."""
+        return {(): self._pool.get_stats().get("requests_waiting", 0)}
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close(timeout=2)

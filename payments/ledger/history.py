@@ -8,6 +8,7 @@ import msgspec
 
 from payments.ledger.aliases import ROOT
 from payments.ledger.database import Database
+from payments.ledger.inbox import CORRELATION
 
 MOST = 200
 """Of each list at most this many are read, the latest: a payment has a handful, and an answer has a largest size."""
@@ -44,6 +45,8 @@ class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     finished_at: datetime | None
     due_at: datetime | None
+    correlation_id: str
+    trace_id: str | None
     steps: tuple[Done, ...]
     failures: tuple[Failed, ...]
 
@@ -72,6 +75,7 @@ class PastLetter(msgspec.Struct, frozen=True, kw_only=True):
     first_failed_at: datetime
     last_failed_at: datetime
     next_replay_at: datetime | None
+    correlation_id: str | None
 
 
 class PastDecline(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +152,7 @@ _NAMES = f"""WITH root AS (
 _EVENTS = f"""
 {_NAMES}
 SELECT event_id, kind, state::TEXT, attempts, received_at, finished_at,
-       CASE WHEN finished_at IS NULL THEN due_at END, saga::TEXT, failures::TEXT
+       CASE WHEN finished_at IS NULL THEN due_at END, {CORRELATION}, trace_id, saga::TEXT, failures::TEXT
   FROM (SELECT inbox.*
           FROM names
           JOIN inbox ON inbox.ordering_key = names.name
@@ -174,7 +178,7 @@ SELECT leg, account, amount_minor, currency, booked_at
 _LETTERS = f"""
 {_NAMES}
 SELECT id, event_id, state::TEXT, resolution, reason, failure_type, message, replay_count,
-       first_failed_at, last_failed_at, next_replay_at
+       first_failed_at, last_failed_at, next_replay_at, correlation_id
   FROM dead_letters
   JOIN names ON names.name = dead_letters.ordering_key
  ORDER BY id DESC

@@ -67,6 +67,9 @@ def wakeup(row: Sequence[object]) -> Wakeup:
     return Wakeup(inbox_id=inbox_id, number=number, provider=str(provider), payment_id=payment_id)
 
 
+# Under which name it is told; a row from before that was always written down has none.
+CORRELATION = "coalesce(correlation_id, event_id)"
+
 # How a row that was dead begins once more: its attempts and its patience are counted anew, its history stays.
 BEGUN_ANEW = """attempts = 0,
            due_at = now(),
@@ -78,7 +81,8 @@ BEGUN_ANEW = """attempts = 0,
 
 _COLUMNS = (
     *("provider", "event_id", "kind", "ordering_key", "event", "state"),
-    *("topic", "partition", "offset", "key", "headers", "payload", "correlation_id", "trace_id"),
+    *("topic", "partition", "offset", "key", "headers", "payload"),
+    *("correlation_id", "trace_id", "trace_parent"),
 )
 
 
@@ -95,7 +99,7 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
             state.value,
         ),
         *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
-        *(record.correlation_id, record.trace_id),
+        *(record.correlated(event.event_id), record.trace_id, record.trace_parent),
     )
 
 
@@ -107,16 +111,17 @@ WITH arrived AS (
                %(event)b::TEXT[], %(state)s::inbox_state[],
                %(topic)b::TEXT[], %(partition)b::INTEGER[], %(offset)b::BIGINT[],
                %(key)b::BYTEA[], %(headers)b::TEXT[], %(payload)b::BYTEA[],
-               %(correlation_id)b::TEXT[], %(trace_id)b::TEXT[]
+               %(correlation_id)b::TEXT[], %(trace_id)b::TEXT[], %(trace_parent)b::TEXT[]
            ) WITH ORDINALITY
         AS told (provider, event_id, kind, ordering_key, event, state,
-                 topic, partition, "offset", key, headers, payload, correlation_id, trace_id, place)
+                 topic, partition, "offset", key, headers, payload, correlation_id, trace_id, trace_parent, place)
 )
 INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at,
-                   topic, partition, "offset", key, headers, payload, correlation_id, trace_id, wakeup)
+                   topic, partition, "offset", key, headers, payload, correlation_id, trace_id, trace_parent, wakeup)
 SELECT provider, event_id, kind, coalesce(aliases.ordering_key, arrived.ordering_key), event::JSONB, state,
        CASE WHEN state = 'ignored' THEN now() END,
-       topic, partition, "offset", key, headers::JSONB, payload, correlation_id, trace_id, nextval('wakeups')
+       topic, partition, "offset", key, headers::JSONB, payload, correlation_id, trace_id, trace_parent,
+       nextval('wakeups')
   FROM arrived
   LEFT JOIN aliases ON aliases.alias = arrived.ordering_key
  ORDER BY place

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from payments.envelope import trace_parent
 from payments.failures import PublishRefused
 from payments.ledger.database import Database
 from payments.ledger.dead_letters import outgoing
@@ -20,6 +21,19 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     headers: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
     dead_letter_id: int | None = None
+
+    @property
+    def correlation_id(self) -> str | None:
+        """Under which name what it tells of is told; None where its headers do not say so."""
+        return self._header("ce_correlationid")
+
+    @property
+    def trace_parent(self) -> str | None:
+        """What its sending hangs on in its trace."""
+        return trace_parent(self._header("traceparent"))
+
+    def _header(self, name: str) -> str | None:
+        return next((value.decode("utf-8", "replace") for each, value in self.headers if each == name), None)
 
 
 class Outbox:
@@ -54,7 +68,7 @@ class Outbox:
             self._database.run(_SET_ASIDE, {"id": letter.letter_id, "reason": refusal.message})
             return None
         with self._database.transaction() as connection:
-            return outgoing.bury(connection, letter.letter_id, refusal)
+            return outgoing.bury(connection, letter.letter_id, refusal, letter.correlation_id, letter.trace_parent)
 
 
 def _letter(row: Sequence[Any]) -> Letter:

@@ -13,6 +13,7 @@ from payments.ledger.books import payment_parameters
 from payments.ledger.claims import SAGA_NOTED, Claim, history, saga_json
 from payments.ledger.database import Connection, Database, columns
 from payments.ledger.dead_letters.burial import Burial
+from payments.ledger.inbox import CORRELATION
 from payments.ledger.state import State
 from payments.payment import Entry, Payment
 from payments.saga import Line
@@ -244,14 +245,14 @@ _BOOKED = """payment AS (
 )"""
 
 # A letter that was sent back and has failed again keeps its number, its history and its first failure.
-_BURIED = """buried AS (
+_BURIED = f"""buried AS (
     INSERT INTO dead_letters AS letter (
            inbox_id, provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
-           correlation_id, trace_id, failures,
+           correlation_id, trace_id, trace_parent, failures,
            reason, failure_type, category, message, stack, service, operation, fingerprint, criticality,
            state, first_failed_at, next_replay_at)
     SELECT id, provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
-           coalesce(correlation_id, event_id), trace_id, failures,
+           {CORRELATION}, trace_id, trace_parent, failures,
            %(reason)s, %(failure_type)s, %(category)s, %(message)s, %(stack)s, %(service)s, %(operation)s,
            %(fingerprint)s, %(criticality)s,
            CASE WHEN %(replays)s > 0 THEN 'pending' ELSE 'parked' END::dead_letter_state,
@@ -280,7 +281,7 @@ _BURIED = """buried AS (
            replays = letter.replays || jsonb_build_array(jsonb_build_object(
                'replay', letter.replay_count, 'mark', 'failed', 'failure_type', excluded.failure_type,
                'reason', excluded.reason, 'message', excluded.message, 'at', now()))
-)"""
+)"""  # noqa: S608 - put together from constants
 
 # Where the event came out of a dead letter, that has reached its end too.
 _RESOLVED = """resolved AS (

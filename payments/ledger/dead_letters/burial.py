@@ -8,7 +8,7 @@ import msgspec
 
 from payments.envelope import Record
 from payments.event import Event, encode
-from payments.failures import Failure, Transient, Unknown, category_of
+from payments.failures import Failure, Transient, Unexpected, Unknown, category_of
 from payments.fingerprint import fingerprint
 from payments.ledger.database import Database, columns
 from payments.stack import stack_of
@@ -61,6 +61,16 @@ class Burial(msgspec.Struct, frozen=True, kw_only=True):
             "cap_seconds": self.delays.cap_seconds,
         }
 
+    def told(self) -> dict[str, str]:
+        """Return what a log event tells of it besides the reason; where in the code it failed, of a bug alone."""
+        told = {
+            "failure_type": self.failure.kind,
+            "category": self.category,
+            "fingerprint": self.fingerprint,
+            "criticality": self.criticality,
+        }
+        return told | {"stack": stack_of(self.failure)} if isinstance(self.failure, Unexpected) else told
+
     @property
     def category(self) -> str:
         """The branch of the tree; what is in doubt is unknown, however it was found that it cannot be known now."""
@@ -81,6 +91,11 @@ class Corpse(msgspec.Struct, frozen=True, kw_only=True):
     burial: Burial
     provider: str | None = None
     event: Event | None = None
+
+    @property
+    def correlation_id(self) -> str:
+        """Under which name it is told."""
+        return self.record.correlated(self.event.event_id if self.event else None)
 
 
 class DeadLetters:
@@ -116,20 +131,20 @@ class DeadLetters:
 _COLUMNS = (
     *("provider", "event_id", "ordering_key", "event", "topic", "partition", "offset", "key", "headers", "payload"),
     *("reason", "failure_type", "category", "message", "stack", "service", "operation", "fingerprint"),
-    *("correlation_id", "trace_id", "failures", "criticality"),
+    *("correlation_id", "trace_id", "trace_parent", "failures", "criticality"),
 )
 
 
 def _row(corpse: Corpse) -> tuple[object, ...]:
     record, burial, event = corpse.record, corpse.burial, corpse.event
     told = burial.parameters()
-    correlation_id = record.correlation_id or (event.event_id if event else None)
+    correlation_id = corpse.correlation_id
     return (
         corpse.provider,
         *(event and event.event_id, event and event.ordering_key, event and encode(event).decode()),
         *(record.topic, record.partition, record.offset, record.key, record.headers_json(), record.payload),
         *(told["reason"], told["failure_type"], told["category"], told["message"], told["stack"], told["service"]),
-        *(told["operation"], told["fingerprint"], correlation_id, record.trace_id),
+        *(told["operation"], told["fingerprint"], correlation_id, record.trace_id, record.trace_parent),
         *(first_attempt(burial.failure, correlation_id), told["criticality"]),
     )
 
@@ -154,20 +169,21 @@ _BURY = """
 INSERT INTO dead_letters (origin, state, provider, event_id, ordering_key, event,
                           topic, partition, "offset", key, headers, payload,
                           reason, failure_type, category, message, stack, service, operation, fingerprint,
-                          correlation_id, trace_id, failures, criticality)
+                          correlation_id, trace_id, trace_parent, failures, criticality)
 SELECT 'intake', 'parked', provider, event_id, ordering_key, event::JSONB,
        topic, partition, "offset", key, headers::JSONB, payload,
        reason, failure_type, category, message, stack, service, operation, fingerprint,
-       correlation_id, trace_id, stamped(failures::JSONB), criticality
+       correlation_id, trace_id, trace_parent, stamped(failures::JSONB), criticality
   FROM unnest(%(provider)s::TEXT[], %(event_id)s::TEXT[], %(ordering_key)s::TEXT[], %(event)s::TEXT[],
               %(topic)s::TEXT[], %(partition)s::INTEGER[], %(offset)s::BIGINT[],
               %(key)b::BYTEA[], %(headers)s::TEXT[], %(payload)b::BYTEA[],
               %(reason)s::TEXT[], %(failure_type)s::TEXT[], %(category)s::TEXT[], %(message)s::TEXT[],
               %(stack)s::TEXT[], %(service)s::TEXT[], %(operation)s::TEXT[], %(fingerprint)s::TEXT[],
-              %(correlation_id)s::TEXT[], %(trace_id)s::TEXT[], %(failures)s::TEXT[], %(criticality)s::TEXT[])
+              %(correlation_id)s::TEXT[], %(trace_id)s::TEXT[], %(trace_parent)s::TEXT[],
+              %(failures)s::TEXT[], %(criticality)s::TEXT[])
     AS corpse (provider, event_id, ordering_key, event, topic, partition, "offset", key, headers, payload,
                reason, failure_type, category, message, stack, service, operation, fingerprint,
-               correlation_id, trace_id, failures, criticality)
+               correlation_id, trace_id, trace_parent, failures, criticality)
     ON CONFLICT (topic, partition, "offset", payload_sha256) WHERE origin IN ('intake', 'import') DO NOTHING
 """
 

@@ -184,12 +184,12 @@ RETURNING id, wakeup, provider, ordering_key, state::TEXT
 
 _NEW_ROW = """
 INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at, topic, partition, "offset", key,
-                   headers, payload, correlation_id, trace_id, wakeup)
+                   headers, payload, correlation_id, trace_id, trace_parent, wakeup)
 SELECT %(provider)s, %(event_id)s, %(kind)s,
        coalesce((SELECT aliases.ordering_key FROM aliases WHERE alias = %(ordering_key)s), %(ordering_key)s),
        %(event)s::JSONB, CASE WHEN %(kind)s = 'ignored' THEN 'ignored' ELSE 'received' END::inbox_state,
        CASE WHEN %(kind)s = 'ignored' THEN now() END, topic, partition, "offset", key,
-       headers, payload, correlation_id, trace_id, nextval('wakeups')
+       headers, payload, correlation_id, trace_id, trace_parent, nextval('wakeups')
   FROM dead_letters
  WHERE id = %(id)s
     ON CONFLICT (provider, event_id) DO NOTHING
@@ -200,13 +200,13 @@ RETURNING id, wakeup, provider, ordering_key, state::TEXT
 _CHILD = """
 INSERT INTO dead_letters (origin, state, provider, event_id, ordering_key, event, topic, partition, "offset", key,
                           headers, payload, reason, failure_type, category, message, stack, service, operation,
-                          correlation_id, trace_id, fingerprint, criticality, alerted_at, failures, replays,
-                          replay_count, first_failed_at, last_failed_at, parent_id)
+                          correlation_id, trace_id, trace_parent, fingerprint, criticality, alerted_at, failures,
+                          replays, replay_count, first_failed_at, last_failed_at, parent_id)
 SELECT 'edit', 'parked', %(provider)s, %(event_id)s, %(ordering_key)s, %(event)s::JSONB,
        topic, partition, "offset", key, headers, %(payload)s,
        reason, failure_type, category, message, stack, service, operation,
-       coalesce(correlation_id, %(event_id)s), trace_id, fingerprint, criticality, alerted_at, failures, replays,
-       replay_count, first_failed_at, last_failed_at, id
+       coalesce(correlation_id, %(event_id)s), trace_id, trace_parent, fingerprint, criticality, alerted_at, failures,
+       replays, replay_count, first_failed_at, last_failed_at, id
   FROM dead_letters
  WHERE id = %(id)s
 RETURNING id

@@ -5,6 +5,7 @@ It holds the message as it was to go out, under the number that it had in the ou
 
 from collections.abc import Sequence
 
+from payments.envelope import trace_id
 from payments.failures import PublishRefused
 from payments.ledger.database import Connection
 from payments.ledger.dead_letters.burial import Burial, first_attempt
@@ -13,13 +14,20 @@ ORIGIN = "outbox"
 """The origin of such letters."""
 
 
-def bury(connection: Connection, letter_id: int, refusal: PublishRefused) -> int | None:
+def bury(
+    connection: Connection,
+    letter_id: int,
+    refusal: PublishRefused,
+    correlation_id: str | None,
+    trace_parent: str | None,
+) -> int | None:
     """Move a letter of the outbox to the dead letters and return its number there; one that was replayed keeps its own.
 
     None: the letter has been sent meanwhile.
     """
     told = Burial(reason=refusal.code, failure=refusal).parameters()
-    told |= {"id": letter_id, "failures": first_attempt(refusal, None)}
+    told |= {"id": letter_id, "failures": first_attempt(refusal, correlation_id)}
+    told |= {"correlation_id": correlation_id, "trace_parent": trace_parent, "trace_id": trace_id(trace_parent)}
     row = connection.execute(_BURY_AGAIN, told).fetchone() or connection.execute(_BURY, told).fetchone()
     return int(row[0]) if row else None
 
@@ -37,12 +45,13 @@ WITH refused AS (
      WHERE id = %(id)s
     RETURNING id, topic, key, headers, payload
 )
-INSERT INTO dead_letters (origin, state, provider, event_id, ordering_key, correlation_id,
+INSERT INTO dead_letters (origin, state, provider, event_id, ordering_key, correlation_id, trace_id, trace_parent,
                           topic, partition, "offset", key, headers, payload,
                           reason, failure_type, category, message, stack, service, operation, fingerprint,
                           criticality, failures)
 SELECT 'outbox', 'parked', payload ->> 'provider', payload ->> 'event_id',
-       CASE WHEN payload ? 'payment_id' THEN key END, payload ->> 'event_id',
+       CASE WHEN payload ? 'payment_id' THEN key END, coalesce(%(correlation_id)s, payload ->> 'event_id'),
+       %(trace_id)s, %(trace_parent)s,
        topic, -1, id, convert_to(key, 'UTF8'), headers, convert_to(payload::TEXT, 'UTF8'),
        %(reason)s, %(failure_type)s, %(category)s, %(message)s, %(stack)s, %(service)s, %(operation)s, %(fingerprint)s,
        %(criticality)s, stamped(%(failures)s::JSONB)

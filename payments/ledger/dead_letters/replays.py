@@ -35,6 +35,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     record: Record | None
     saga: tuple[Line, ...] = ()
     goes_out: bool = False
+    correlation_id: str | None = None
+    trace_parent: str | None = None
+    """What it hangs on in the trace of its event."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +151,8 @@ class Turn:
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    letter_id, inbox_id, ordering_key, event, saga, goes_out, topic, partition, offset, key, headers, payload = row[:12]
+    letter_id, inbox_id, ordering_key, event, saga, goes_out, correlation_id, trace_parent = row[:8]
+    topic, partition, offset, key, headers, payload = row[8:14]
     record = None
     if inbox_id is None and not goes_out:
         pairs = _HEADERS.decode(headers)
@@ -156,7 +160,7 @@ def _candidate(row: Sequence[Any]) -> Candidate:
             topic=topic, partition=partition, offset=offset, key=key, headers=[*pairs], payload=bytes(payload)
         )
     known = None if event is None else msgspec.structs.replace(decode(event), ordering_key=ordering_key)
-    payment = payment_of(ordering_key, row[12:]) if ordering_key else None
+    payment = payment_of(ordering_key, row[14:]) if ordering_key else None
     return Candidate(
         letter_id=letter_id,
         inbox_id=inbox_id,
@@ -165,6 +169,8 @@ def _candidate(row: Sequence[Any]) -> Candidate:
         record=record,
         saga=saga_lines(saga) if saga else (),
         goes_out=goes_out,
+        correlation_id=correlation_id,
+        trace_parent=trace_parent,
     )
 
 
@@ -224,8 +230,9 @@ _WALK = "SELECT set_config('enable_sort', 'off', TRUE), set_config('enable_bitma
 # event.
 _PICK = f"""
 WITH picked AS MATERIALIZED (
-    SELECT letter.id, letter.inbox_id, letter.ordering_key, letter.origin = 'outbox' AS goes_out, letter.topic,
-           letter.partition, letter."offset", letter.key, letter.headers,
+    SELECT letter.id, letter.inbox_id, letter.ordering_key, letter.origin = 'outbox' AS goes_out,
+           letter.correlation_id, letter.trace_parent, letter.topic, letter.partition, letter."offset", letter.key,
+           letter.headers,
            CASE WHEN letter.inbox_id IS NULL AND letter.origin <> 'outbox' THEN letter.payload END AS payload
       FROM dead_letters AS letter
      WHERE {{condition}}
@@ -251,8 +258,9 @@ WITH picked AS MATERIALIZED (
        FOR UPDATE OF letter SKIP LOCKED
 )
 SELECT picked.id, picked.inbox_id, coalesce(aliases.ordering_key, picked.ordering_key), inbox.event::TEXT,
-       nullif(inbox.saga, '[]')::TEXT, picked.goes_out, picked.topic, picked.partition, picked."offset", picked.key,
-       picked.headers::TEXT, picked.payload, {PAYMENT_COLUMNS}
+       nullif(inbox.saga, '[]')::TEXT, picked.goes_out, picked.correlation_id,
+       picked.trace_parent, picked.topic, picked.partition, picked."offset", picked.key, picked.headers::TEXT,
+       picked.payload, {PAYMENT_COLUMNS}
   FROM picked
   LEFT JOIN inbox ON inbox.id = picked.inbox_id
   LEFT JOIN aliases ON aliases.alias = picked.ordering_key
@@ -342,11 +350,12 @@ WITH told AS (
         AS told (letter_id, provider, event_id, kind, ordering_key, event)
 ), new AS (
     INSERT INTO inbox (provider, event_id, kind, ordering_key, event, state, finished_at, topic, partition, "offset",
-                       key, headers, payload, correlation_id, trace_id, wakeup)
+                       key, headers, payload, correlation_id, trace_id, trace_parent, wakeup)
     SELECT told.provider, told.event_id, told.kind, coalesce(aliases.ordering_key, told.ordering_key),
            told.event::JSONB, (CASE WHEN told.kind = 'ignored' THEN 'ignored' ELSE 'received' END)::inbox_state,
            CASE WHEN told.kind = 'ignored' THEN now() END, letter.topic, letter.partition, letter."offset",
-           letter.key, letter.headers, letter.payload, letter.correlation_id, letter.trace_id, nextval('wakeups')
+           letter.key, letter.headers, letter.payload, letter.correlation_id, letter.trace_id, letter.trace_parent,
+           nextval('wakeups')
       FROM told
       JOIN dead_letters AS letter ON letter.id = told.letter_id
       LEFT JOIN aliases ON aliases.alias = told.ordering_key

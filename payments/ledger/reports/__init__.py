@@ -1,0 +1,1 @@
+"""Counting what a window of time has brought, for reports. Reads only."""
