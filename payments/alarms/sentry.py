@@ -1,29 +1,38 @@
 """Sentry's client, told to send what it is given and to collect nothing by itself.
 
-Read in sentry-sdk 2.75.0: `before_send` sees the event once everything in it is text, numbers, lists and dicts; `extra`
-is cut after ten entries, a context of our own is not; sending is the work of a daemon thread, begun in the process
-that captures.
+Read in sentry-sdk 2.75.0: `before_send` sees an event once everything in it is text, numbers, lists and dicts, and sees
+the check-ins of monitors too; `extra` is cut after ten entries, a context of our own is not; sending is the work of a
+daemon thread, begun in the process that captures.
 """
 
-from collections.abc import Callable, Mapping
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from sentry_sdk.client import Client
+from sentry_sdk.integrations import Integration
 from sentry_sdk.transport import HttpTransport, Transport
 from sentry_sdk.types import Event, Hint
 
-from payments.alarms.scrubber import scrubbed
+from payments.alarms.damper import DAMPING, Damper
+from payments.alarms.notice import Notice
+from payments.alarms.sentry_event import Told, cleaned, crumbs_of, event_of, kind_of
+from payments.alarms.trail import TRAIL, Trail
+from payments.failures import Declined, Transient
 from payments.log_events import Tell
 
 
 class SentryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Sentry is, and what it is to call us. The DSN never shows in a repr."""
+    """Where Sentry is, and what it is to call us; without a release, by our version. The DSN never shows in a repr."""
 
     dsn: str
     environment: str
     server_name: str
+    release: str = ""
 
     def __repr__(self) -> str:
         return f"SentryPolicy({self.environment}, {self.server_name})"
@@ -35,20 +44,46 @@ class Sentry:
     What Sentry does not take is told as `alarm_unsent`; it is in the log all the same.
     """
 
-    def __init__(self, policy: SentryPolicy, tell: Tell, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        policy: SentryPolicy,
+        tell: Tell,
+        transport: Transport | None = None,
+        *,
+        trail: Trail = TRAIL,
+        integrations: Sequence[Integration] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tell = tell
-        self._client = build_client(policy, transport or BackgroundTransport)
-        if isinstance(self._client.transport, BackgroundTransport):
-            self._client.transport.unsent = self._unsent
+        self._trail = trail
+        self._clock = clock
+        self._damper: Damper[None] = Damper(DAMPING)
+        self.client = build_client(policy, transport or BackgroundTransport, self._before_send, integrations)
+        if isinstance(self.client.transport, BackgroundTransport):
+            self.client.transport.unsent = self._unsent
 
-    def send(self, name: str, meaning: str, fields: Mapping[str, object]) -> None:
+    def send(self, notice: Notice) -> None:
         """Take one alarm."""
-        if self._client.capture_event(alarm_event(name, meaning, fields)) is None:
+        if self.client.capture_event(cast("Event", event_of(notice))) is None:
             self._unsent("left out")  # scrubbing it failed
 
     def flush(self, seconds: float) -> None:
         """Wait until all that was taken is sent, at most so long."""
-        self._client.flush(timeout=seconds)
+        self.client.flush(timeout=seconds)
+
+    def _before_send(self, event: Event, _hint: Hint) -> Event | None:
+        """Add the trail, and take out what must not be sent. An exception of which there are too many is dropped."""
+        if event.get("type") == "check_in":
+            return event  # names and times of a monitor
+        told: Told = dict(event)
+        if "alarm" not in told.get("tags", {}):
+            left_out = self._damper.admit(kind_of(told), None, self._clock())
+            if left_out is None:
+                return None
+            told["tags"] = {**told.get("tags", {}), "left_out": str(left_out)}
+        if crumbs := self._trail.crumbs():
+            told["breadcrumbs"] = crumbs_of(crumbs)
+        return cast("Event", cleaned(told))
 
     def _unsent(self, reason: str) -> None:
         self._tell("alarm_unsent", reason=reason)
@@ -68,19 +103,26 @@ class BackgroundTransport(HttpTransport):
             self.unsent(reason)
 
 
-def build_client(policy: SentryPolicy, transport: Transport | type[Transport]) -> Client:
-    """Return a client that sends what it is given, scrubbed, and collects nothing by itself.
+def build_client(
+    policy: SentryPolicy,
+    transport: Transport | type[Transport],
+    before_send: Callable[[Event, Hint], Event | None],
+    integrations: Sequence[Integration] = (),
+) -> Client:
+    """Return a client that sends what it is given, and collects nothing but what `integrations` do.
 
     `send_default_pii` is deprecated; it is off where nobody sets it, and nothing here would heed it.
     """
     return Client(
         dsn=policy.dsn,
-        release=f"payferry@{version('payferry')}",
+        release=policy.release or f"payferry@{version('payferry')}",
         environment=policy.environment,
         server_name=policy.server_name,
         transport=transport,
-        before_send=_scrub,
+        before_send=before_send,
+        integrations=integrations,
         default_integrations=False,
+        ignore_errors=(Transient, Declined),  # what is tried again, and what is an answer
         include_local_variables=False,
         include_source_context=False,
         max_breadcrumbs=0,
@@ -91,35 +133,15 @@ def build_client(policy: SentryPolicy, transport: Transport | type[Transport]) -
     )
 
 
-def alarm_event(name: str, meaning: str, fields: Mapping[str, object]) -> Event:
-    """Return the event of one alarm, grouped with those of the same name and cause."""
-    tags = {tag: str(fields[tag]) for tag in _TAGS if fields.get(tag) is not None}
-    return {
-        "level": "fatal",
-        "message": meaning,
-        "logger": "payferry",
-        "fingerprint": [name, *_cause(fields)],
-        "tags": {"alarm": name, **tags},
-        "contexts": {"alarm": {field: value for field, value in fields.items() if field not in tags}},
-    }
+def sentry_here(build: Callable[[], Sentry]) -> Sentry:
+    """Return this process' one Sentry, which `build` makes where there is none yet: also after a fork."""
+    pid = os.getpid()
+    with _making:
+        if pid not in _here:
+            _here.clear()  # what a parent made is not ours to use
+            _here[pid] = build()
+    return _here[pid]
 
 
-_TAGS = ("provider", "reason", "code", "category", "criticality")
-"""What one looks for alarms by; each has few values."""
-
-_CAUSES = ("fingerprint", "reason", "code", "breaker", "topic")
-"""The fields that tell causes apart, the finest first."""
-
-
-def _cause(fields: Mapping[str, object]) -> list[str]:
-    return [str(fields[field]) for field in _CAUSES if fields.get(field)][:1]
-
-
-def _scrub(event: Event, _hint: Hint) -> Event:
-    told = cast("dict[str, Any]", event)
-    ours = {field: told[field] for field in _NOT_OF_A_PAYMENT if field in told}
-    return cast("Event", {**scrubbed(told), **ours})
-
-
-_NOT_OF_A_PAYMENT = ("event_id", "timestamp", "release", "environment", "server_name", "sdk")
-"""Set by the library and by our settings; redaction would take some for an IBAN or an e-mail address."""
+_here: dict[int, Sentry] = {}
+_making = threading.Lock()

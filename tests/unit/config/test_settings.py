@@ -98,7 +98,12 @@ VALUES = {
     "BRIDGE_POISON_SHARE": "0.5",
     "DLQ_REPLAY_SCHEDULE": "*/5 * * * *",
     "API_TOKENS": f"shop:read:{SECRET}",
+    "REQUIRED_ROLES": "bridge,worker",
+    "FLOWER_BASIC_AUTH": f"jo:{SECRET}",
     "PAYFERRY_API": "elsewhere:50051",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector:4318",
+    "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={SECRET}",
+    "TRACES_SAMPLE_RATIO": "0.5",
 }
 NOT_ALONE = {
     *("sasl_mechanism", "sasl_username", "sasl_password", "soft_time_limit_seconds", "time_limit_seconds"),
@@ -115,6 +120,12 @@ def test_every_documented_variable_is_read(
         with monkeypatch.context() as only:
             only.setenv(variable, sample(field))
             assert getattr(group(), name) != field.default, variable
+
+
+def test_a_role_that_no_process_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUIRED_ROLES", "bridge, wroker")
+    with pytest.raises(ValidationError, match=r"must be of bridge, worker, beat, relay, api, not wroker"):
+        Settings()
 
 
 def test_kafka_brokers_is_another_name_of_the_bootstrap_servers(monkeypatch: pytest.MonkeyPatch) -> None:
