@@ -21,7 +21,7 @@ from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
 
 _SECONDS = 5.0
-_VERSION = "0005"
+_VERSION = "0006"
 
 Finding = tuple[str, str | None]
 """What was tried, and what is wrong with it; None: nothing."""

@@ -14,14 +14,17 @@ from workers.cli import (
     bridge,
     check,
     local,
+    monitor,
     parse,
     payment,
     payments,
     policies,
     produce,
     reconcile,
+    report,
     serve,
     status,
+    top,
     watch,
 )
 from workers.cli.dlq.app import dlq
@@ -40,6 +43,7 @@ app.command()(local.up)
 app.command()(local.demo)
 app.command()(produce.produce)
 app.command()(status.status)
+app.command()(top.top)
 app.command()(payment.payment)
 app.add_typer(payments.payments, name="payments")
 app.command()(watch.watch)
@@ -47,12 +51,15 @@ app.command()(policies.policies)
 app.add_typer(breakers.breakers, name="breakers")
 app.add_typer(dlq, name="dlq")
 app.command()(reconcile.reconcile)
+app.command()(report.report)
 app.command()(check.check)
 app.command()(parse.parse)
 app.command()(serve.migrate)
 app.add_typer(bridge.bridge, name="bridge")
 app.command()(serve.relay)
 app.command()(api.api)
+app.command()(monitor.monitor)
+app.command()(monitor.probe)
 app.command()(serve.sandbox)
 app.command()(serve.flower)
 

@@ -86,6 +86,8 @@ def _show(told: dict[str, Any]) -> None:
         console.print(table)
     for event in told["events"] or []:
         console.print(f"{event.kind} {event.event_id}: {event.state}, {event.attempts} attempts")
+        trace = f", trace {event.trace_id}" if event.trace_id else ""
+        console.print(f"  in logs {event.correlation_id}{trace}")
         for line in msgspec.json.decode(event.saga):
             console.print(f"  {line['at']}  {line['step']} {line['mark']}  {line.get('reference_id') or ''}".rstrip())
         for failure in msgspec.json.decode(event.failures):

@@ -129,7 +129,7 @@ def _show_history(name: str, found: "History") -> None:
     console = wide_console()
     if found.payment is not None:
         console.print(pairs(name, _told(found.payment)))
-    heads = ("received", "kind", "event", "state", "attempts", "finished or due")
+    heads = ("received", "kind", "event", "state", "attempts", "finished or due", "in logs")
     console.print(table("events", heads, map(_event, found.events)))
     _print_rows("steps at the provider", ("at", "event", "step", "", "reference"), _steps(found.events))
     _print_rows("failures", ("at", "event", "attempt", "failure", "code", "message"), _failures(found.events))
@@ -152,7 +152,15 @@ def _print_rows(title: str, heads: tuple[str, ...], rows: Iterable[tuple[object,
 
 def _event(event: "HistoryEvent") -> tuple[object, ...]:
     ends = moment(event.finished_at or event.due_at)
-    return moment(event.received_at), event.kind, event.event_id, event.state, event.attempts, ends
+    return (
+        moment(event.received_at),
+        event.kind,
+        event.event_id,
+        event.state,
+        event.attempts,
+        ends,
+        event.correlation_id or "",
+    )
 
 
 def _steps(events: Iterable["HistoryEvent"]) -> Iterator[tuple[object, ...]]:

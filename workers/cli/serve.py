@@ -11,8 +11,12 @@ import typer
 import config
 from config.settings import Settings, load_settings
 from payments.from_settings import poison_policy
+from payments.tracing.tracer import traces_flushed
 from payments.wiring import Wiring
+from workers.last_words import last_words
 from workers.logs import configure_logs
+from workers.metrics.place import claim_place
+from workers.pulse.heart import beating
 from workers.readiness import announce_ready
 
 
@@ -32,6 +36,7 @@ def bridge() -> None:
 
     settings = _settings()
     settings.require("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DATABASE_URL")
+    claim_place(settings, "bridge")
     wiring = Wiring(settings)
     policy = BridgePolicy(
         batch_size=settings.bridge.batch_size,
@@ -44,8 +49,10 @@ def bridge() -> None:
     carrier = Bridge(*edges, policy, wiring.tell)
     signal.signal(signal.SIGTERM, carrier.stop)
     signal.signal(signal.SIGINT, carrier.stop)
-    announce_ready(settings.process)
-    carrier.run()
+    with beating(settings, "bridge") as pulse, traces_flushed(), last_words(wiring.tell):
+        pulse.report_by(carrier.report)
+        announce_ready(settings.process, pulse)
+        carrier.run(pulse.turn)
 
 
 def relay() -> None:
@@ -54,12 +61,15 @@ def relay() -> None:
 
     settings = _settings()
     settings.require("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
+    claim_place(settings, "relay")
     wiring = Wiring(settings)
-    sender = Relay(wiring.relay_desk())
-    signal.signal(signal.SIGTERM, sender.stop)
-    signal.signal(signal.SIGINT, sender.stop)
-    announce_ready(settings.process)
-    sender.run()
+    with beating(settings, "relay") as pulse, traces_flushed(), last_words(wiring.tell):
+        sender = Relay(wiring.relay_desk(), turned=pulse.turn)
+        pulse.report_by(sender.report)
+        signal.signal(signal.SIGTERM, sender.stop)
+        signal.signal(signal.SIGINT, sender.stop)
+        announce_ready(settings.process, pulse)
+        sender.run()
 
 
 def flower() -> None:

@@ -39,9 +39,11 @@ def stats(
         wrong("--json and --prometheus are two forms of one answer; choose one")
     office: Office = context.obj
     if prometheus:
-        from workers.metrics.dead_letters import as_text  # noqa: PLC0415 - only this form needs the library
+        from workers.monitor.exposition import as_text  # noqa: PLC0415 - only this form needs the library
+        from workers.monitor.samples import dead_letter_samples  # noqa: PLC0415 - likewise
 
-        print(as_text(lambda: office.statistics.read(meant.choice)), end="")  # noqa: T201 - the answer
+        found = office.statistics.read(meant.choice)
+        print(as_text(lambda: dead_letter_samples(found)), end="")  # noqa: T201 - the answer
         return
     found, around = office.statistics.read(meant.choice), _around(office)
     if json:

@@ -1,7 +1,7 @@
 """Times and spans as people write them and read them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
@@ -26,6 +26,14 @@ def moment_of(told: str) -> datetime:
     except ValueError:
         raise ValueError("is no date or time; write 2026-01-05, or 2026-01-05T12:30 in UTC or with a zone") from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def moment_or_ago(told: str, now: datetime) -> datetime:
+    """Return the moment that an ISO date names, or that lies a span such as 2h before `now`. Raises ValueError."""
+    try:
+        return now - timedelta(seconds=seconds_in(told)) if _SPAN.fullmatch(told.strip().lower()) else moment_of(told)
+    except OverflowError:
+        raise ValueError("is longer ago than dates go back") from None
 
 
 def moment(at: datetime | str | None) -> str:

@@ -77,6 +77,7 @@ def test_a_status_that_nobody_knows_is_refused_with_those_that_there_are(run: Ru
 
 def test_a_history_is_shown_with_all_its_parts(run: Run, twin: Twin) -> None:
     event = messages.HistoryEvent(event_id="evt_1", kind="requested", state="settled", attempts=2)
+    event.correlation_id = "order-7"
     event.steps.add(step="capture", mark="done", reference_id="ch_1")
     event.failures.add(attempt=1, kind="unanswered", code="http_500", message="the provider failed")
     twin.history = messages.GetPaymentHistoryResponse(
@@ -89,7 +90,7 @@ def test_a_history_is_shown_with_all_its_parts(run: Run, twin: Twin) -> None:
     )
     said = run("payments", "history", "stripe:pi_1")
     assert said.code == 0, said.err
-    for told in ("evt_1", "ch_1", "http_500", "capture/debit", "12.50 EUR", "http_400", "do_not_honor"):
+    for told in ("evt_1", "ch_1", "http_500", "capture/debit", "12.50 EUR", "http_400", "do_not_honor", "order-7"):
         assert told in said.out
     assert "each part shows its latest" in said.err
     told = json.loads(run("payments", "history", "stripe:pi_1", "--json").out)
