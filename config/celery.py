@@ -4,7 +4,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from config.schedule import parse_schedule
+from config.schedule import is_whole_minutes, parse_schedule, schedule_of
 from config.settings import Settings
 
 PAYMENT_QUEUES = ("payments.stripe", "payments.razorpay", "payments.paypal", "payments.canonical")
@@ -19,8 +19,8 @@ REPLAY_TASK = "dead_letters.replay"
 REPLAY_JOB_TASK = "dead_letters.work_on_job"
 ARCHIVE_TASK = "dead_letters.archive"
 
-_ARCHIVE_SECONDS = 3600.0
-_FORGET_SECONDS = 60.0
+ARCHIVE_SECONDS = 3600.0
+FORGET_SECONDS = 60.0
 
 
 def celery_options(settings: Settings) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _work(settings: Settings) -> dict[str, Any]:
         "worker_soft_shutdown_timeout": 3.0,
         "worker_hijack_root_logger": False,
         "worker_max_memory_per_child": 300_000,  # KiB
-        "imports": ("tasks.payments", "tasks.maintenance", "tasks.dead_letters"),
+        "imports": ("tasks.payments", "tasks.maintenance", "tasks.dead_letters", "tasks.timing"),
     }
 
 
@@ -91,31 +91,42 @@ def _broker(settings: Settings) -> dict[str, Any]:
 
 
 def _beat(settings: Settings) -> dict[str, Any]:
-    interval = settings.work.sweep_interval_seconds
+    entries = _entries(settings)
+    watched = dict(_watched(name, entry) for name, entry in entries.items()) if watches_beat(settings) else {}
+    return {"beat_schedule": entries | watched, "beat_max_loop_interval": 1}
+
+
+def _entries(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
-        "beat_schedule": {
-            "sweep": {
-                "task": SWEEP_TASK,
-                "schedule": interval,
-                # ticks that nobody took do not pile up for ever; the clocks of beat and worker may differ by less
-                "options": {"expires": 600},
-            },
-            "replay": {
-                "task": REPLAY_TASK,
-                "schedule": parse_schedule(settings.dead_letters.replay_schedule),
-                "kwargs": {"is_tick": True},
-                "options": {"expires": 600},
-            },
-            "archive": {
-                "task": ARCHIVE_TASK,
-                "schedule": _ARCHIVE_SECONDS,
-                "options": {"expires": 600},
-            },
-            "forget": {
-                "task": FORGET_TASK,
-                "schedule": _FORGET_SECONDS,
-                "options": {"expires": 600},
-            },
-        },
-        "beat_max_loop_interval": 1,
+        "sweep": _entry(SWEEP_TASK, schedule_of(settings.work.sweep_interval_seconds)),
+        "replay": _entry(REPLAY_TASK, parse_schedule(settings.dead_letters.replay_schedule), is_tick=True),
+        "archive": _entry(ARCHIVE_TASK, schedule_of(ARCHIVE_SECONDS)),
+        "forget": _entry(FORGET_TASK, schedule_of(FORGET_SECONDS)),
     }
+
+
+def _entry(task: str, schedule: Any, **told: bool) -> dict[str, Any]:  # noqa: ANN401 - Celery is untyped
+    # ticks that nobody took do not pile up for ever; the clocks of beat and worker may differ by less
+    return {"task": task, "schedule": schedule, "kwargs": told, "options": {"expires": 600}}
+
+
+def watches_beat(settings: Settings) -> bool:
+    """Return whether Sentry is to watch that beat's tasks run."""
+    return settings.alerts.sentry_crons and settings.alerts.sentry_dsn is not None
+
+
+def unwatched_entries(settings: Settings) -> list[str]:
+    """Return the entries of beat that come too often for Sentry to watch."""
+    return [name for name, entry in _entries(settings).items() if not is_whole_minutes(entry["schedule"])]
+
+
+def _watched(name: str, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the entry as it is watched: what it skips has failed. For one that comes too often, one a minute is."""
+    watched = {**entry, "kwargs": {**entry["kwargs"], "is_watched": True}}
+    if is_whole_minutes(entry["schedule"]):
+        return name, watched
+    return f"{name}-minute", {**watched, "schedule": schedule_of(_WATCHED_SECONDS)}
+
+
+_WATCHED_SECONDS = 60.0
+"""The least that Sentry can watch."""

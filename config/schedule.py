@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 _FIELDS = 5
 _LEAST_SECONDS = 1.0
+_MINUTE_SECONDS = 60.0
 
 
 def check_schedule(told: str) -> None:
@@ -32,6 +33,19 @@ def parse_schedule(told: str) -> "schedule":
         return crontab(minute, hour, day_of_week, day_of_month, month_of_year)
     except (ParseException, ValueError) as error:
         raise ValueError(f"is no crontab: {error}") from None
+
+
+def schedule_of(seconds: float) -> "schedule":
+    """Return the schedule of every so many seconds."""
+    from celery.schedules import schedule  # noqa: PLC0415 - most processes need no Celery
+
+    return schedule(timedelta(seconds=seconds))
+
+
+def is_whole_minutes(found: "schedule") -> bool:
+    """Return whether a schedule has no smaller step than a minute, and only whole ones."""
+    seconds: float | None = getattr(found, "seconds", None)  # a crontab has none
+    return seconds is None or (seconds >= _MINUTE_SECONDS and seconds % _MINUTE_SECONDS == 0)
 
 
 def is_interval(told: str) -> bool:

@@ -1,5 +1,7 @@
 """The settings, as the values that each room knows: what the environment says in the words of those who act on it."""
 
+from typing import Any
+
 from config.schedule import least_gap_seconds
 from config.settings import Settings
 from payments.event import Provider
@@ -117,6 +119,18 @@ def client_policy(settings: Settings) -> ClientPolicy:
         total_timeout_seconds=told.total_timeout_seconds,
         max_connections=told.max_connections,
     )
+
+
+def trace_settings(settings: Settings) -> dict[str, Any]:
+    """Return where traces go, as a `TracePolicy` has it: where they go nowhere, its module is not even read."""
+    told = settings.tracing
+    return {
+        "exporter": told.exporter,
+        "endpoint": told.endpoint,
+        "headers": told.header_pairs(),
+        "ratio": told.sample_ratio,
+        "process": settings.process.name,
+    }
 
 
 def endpoints(settings: Settings) -> dict[Provider, Endpoint]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -12,14 +12,16 @@ from config.celery import ARCHIVE_TASK, PROCESS_TASK, REPLAY_JOB_TASK
 from config.policies import told_policies
 from config.settings import Settings
 from payments.alarms.alarms import Alarms, Outlet
+from payments.event import Provider
 from payments.flows.dead_letters.archiving import ArchiveDesk
 from payments.flows.dead_letters.desk import ReplayDesk
 from payments.flows.desk import Desk
 from payments.flows.forgetting import FeedDesk
 from payments.flows.guard import Guard
-from payments.flows.intake import Intake
+from payments.flows.intake import Entrance, Intake
 from payments.flows.reading import PaymentReader, ReadPolicy
 from payments.flows.relay import RelayDesk
+from payments.flows.traced import TracedGateway, TracedIntake, TracedPublisher, TracedSettlements, about_here
 from payments.from_settings import (
     burial_policy,
     client_policy,
@@ -28,8 +30,10 @@ from payments.from_settings import (
     kafka_access,
     position,
     replay_policy,
+    trace_settings,
     work_policy,
 )
+from payments.gateway.gateway import Gateway
 from payments.gateway.gateways import build_gateways
 from payments.ledger.bell import NEWS, Bell
 from payments.ledger.bridge_pauses import BridgePauses
@@ -49,6 +53,7 @@ from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
 from payments.ledger.views import PaymentViews
 from payments.log_events import Alarm, Tell, teller
+from payments.metrics.meters import meter_of, meters_here
 from payments.policies import Policies
 from payments.policy_check import load_policies
 from payments.queue.tasks import call_task
@@ -63,18 +68,29 @@ from payments.resilience.switchboard import Switchboard
 from payments.streams.consumer import StreamConsumer
 from payments.streams.publisher import NO_RETRIES, Retries, StreamPublisher
 from payments.streams.topics import Topics
+from payments.tracing.tracer import UNTRACED, Tracer, kept
+
+if TYPE_CHECKING:
+    from sentry_sdk.integrations import Integration
+
+    from payments.alarms.sentry import Sentry
 
 
 class Wiring:
     """Builds, from one process' settings, what that process needs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, slot: str = "main") -> None:
+        """`slot` tells which one this process is of those that share a place for their metrics."""
         self.settings = settings
         logger = structlog.get_logger()
-        self.tell: Tell = teller(logger, build_alarm(settings, teller(logger)))
+        meters = meters_here(slot, teller(logger))
+        self.tell: Tell = teller(logger, build_alarm(settings, teller(logger)), meter_of(meters))
         self.policies: Policies = load_policies(told_policies(settings))
         self.switchboard = Switchboard(self._exchange, self.policies.breakers, self.tell)
         self.database = build_database(settings, self.switchboard.breaker("database").call)
+        if meters is not None:
+            meters.watch("payferry_database_connections", self.database.connections)
+            meters.watch("payferry_database_waiting", self.database.waiting)
 
     @cached_property
     def _exchange(self) -> Exchange:
@@ -95,17 +111,34 @@ class Wiring:
         """Return a worker's tools; `app` is its Celery app."""
         return Desk(
             claims=Claims(self.database),
-            settlements=Settlements(self.database),
+            settlements=TracedSettlements(self.database, self.tracer) if self._traces else Settlements(self.database),
             sweeps=Sweeps(self.database),
             wakeups=Wakeups(app, PROCESS_TASK),
-            gateways=build_gateways(endpoints(self.settings), client_policy(self.settings), tell=self.tell),
+            gateways=self._gateways(),
             guard=self.guard(),
             policies=self.policies,
             policy=work_policy(self.settings),
             burials=burial_policy(self.settings),
             events_topic=self.settings.kafka.events_topic,
             tell=self.tell,
+            tracer=self.tracer,
         )
+
+    def _gateways(self) -> Mapping[Provider, Gateway]:
+        told = endpoints(self.settings), client_policy(self.settings)
+        gateways = build_gateways(*told, tell=self.tell, beside=lambda: about_here(self.tracer))
+        if not self._traces:
+            return gateways
+        return {provider: TracedGateway(each, provider, self.tracer) for provider, each in gateways.items()}
+
+    @cached_property
+    def tracer(self) -> Tracer:
+        """What traces the work of this process, made when it is first needed: after the fork."""
+        return build_tracer(self.settings, self.tell)
+
+    @property
+    def _traces(self) -> bool:
+        return self.tracer is not UNTRACED
 
     def replay_desk(self, app: Any) -> ReplayDesk:  # noqa: ANN401 - Celery is untyped
         """Return the tools for dead letters that go back."""
@@ -122,6 +155,7 @@ class Wiring:
             policy=replay_policy(self.settings),
             start_job=lambda job_id, seconds: call_task(app, REPLAY_JOB_TASK, seconds, job_id=job_id),
             tell=self.tell,
+            tracer=self.tracer,
         )
 
     def feed_desk(self) -> FeedDesk:
@@ -146,15 +180,16 @@ class Wiring:
             go_on=lambda: call_task(app, ARCHIVE_TASK, 0.0, is_tick=False) if app is not None else None,
         )
 
-    def intake(self, app: Any) -> Intake:  # noqa: ANN401 - Celery is untyped
+    def intake(self, app: Any) -> Entrance:  # noqa: ANN401 - Celery is untyped
         """Return what the bridge hands its batches to."""
-        return Intake(
+        intake = Intake(
             self.inbox(),
             DeadLetters(self.database),
             Wakeups(app, PROCESS_TASK),
             max_bytes=self.settings.bridge.max_event_bytes,
             tell=self.tell,
         )
+        return TracedIntake(intake, self.tracer) if self._traces else intake
 
     def inbox(self) -> Inbox:
         """Return the inbox."""
@@ -188,13 +223,15 @@ class Wiring:
 
     def relay_desk(self) -> RelayDesk:
         """Return a relay's tools."""
+        publisher = self.publisher(_RELAY_DELIVERY_SECONDS)
         return RelayDesk(
             outbox=self.outbox(),
             lanes=Lanes(self.database),
             bell=Bell(self.settings.database.url, database_policy(self.settings), NEWS),
-            publisher=self.publisher(_RELAY_DELIVERY_SECONDS),
+            publisher=TracedPublisher(publisher, self.tracer) if self._traces else publisher,
             topics=Topics(_REST.delay_seconds, self.settings.kafka.outage_alert_seconds),
             tell=self.tell,
+            sends_to=(self.settings.kafka.events_topic, self.settings.kafka.dead_letter_topic),
             outdate=self._last_known.outdate,
         )
 
@@ -209,7 +246,7 @@ class Wiring:
         """Return what reads single payments, also while the ledger is away, and for `fresh_seconds` asks only once."""
         remembers = self.policies.fallbacks.read == "last_known"
         policy = ReadPolicy(remembers=remembers, fresh_seconds=fresh_seconds)
-        return PaymentReader(PaymentViews(database or self.database), self._last_known, policy)
+        return PaymentReader(PaymentViews(database or self.database), self._last_known, policy, self.tell)
 
     @cached_property
     def _last_known(self) -> LastKnown:
@@ -229,19 +266,40 @@ _REMEMBERED = 7 * 86_400.0
 
 
 def build_alarm(settings: Settings, tell: Tell) -> Alarm | None:
-    """Return what takes critical events besides the log, or None where nobody has named a Sentry."""
-    told = settings.alerts
-    if told.sentry_dsn is None:
+    """Return what takes alarms besides the log, or None where nobody has named a Sentry."""
+    if settings.alerts.sentry_dsn is None:
         return None
-    dsn = told.sentry_dsn.get_secret_value()
 
     def connect() -> Outlet:
-        from payments.alarms.sentry import Sentry, SentryPolicy  # noqa: PLC0415 - 0.3 s, which only an alarm is worth
+        from payments.alarms.sentry import sentry_here  # noqa: PLC0415 - 0.3 s, which only an alarm is worth
 
-        named = SentryPolicy(dsn=dsn, environment=told.sentry_environment, server_name=settings.process.name)
-        return Sentry(named, tell)
+        return sentry_here(lambda: build_sentry(settings, tell))
 
     return Alarms(connect, tell).sound
+
+
+def build_sentry(settings: Settings, tell: Tell, *integrations: "Integration") -> "Sentry":
+    """Return this process' line to Sentry, which a setting must have named."""
+    from payments.alarms.sentry import Sentry, SentryPolicy  # noqa: PLC0415 - as above
+
+    told = settings.alerts
+    assert told.sentry_dsn is not None
+    policy = SentryPolicy(
+        dsn=told.sentry_dsn.get_secret_value(),
+        environment=told.sentry_environment,
+        server_name=settings.process.name,
+        release=told.sentry_release,
+    )
+    return Sentry(policy, tell, integrations=integrations)
+
+
+def build_tracer(settings: Settings, tell: Tell) -> Tracer:
+    """Return what traces the work of this process: nothing, unless a setting says where traces go."""
+    if settings.tracing.exporter == "off":
+        return UNTRACED
+    from payments.tracing import export  # noqa: PLC0415 - OpenTelemetry's library, which only traces are worth
+
+    return kept(export.build_tracer(export.TracePolicy(**trace_settings(settings)), tell))
 
 
 def build_database(settings: Settings, shield: Shield = nullcontext) -> Database:

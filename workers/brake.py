@@ -28,6 +28,7 @@ class Brake:
             return
         self._reasons.discard(reason)
         self._eased.discard(reason)
+        self._tell("bridge_pause_lifted", reason=reason)
         self._press()
         if not self._reasons:
             self._tell("bridge_resumed")
@@ -36,6 +37,11 @@ class Brake:
         """Let records come for a while in spite of this reason, until it is put on again."""
         self._eased.add(reason)
         self._press()
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Every reason that there is, eased or not. May be asked from any thread."""
+        return frozenset(self._reasons)
 
     def is_on_for(self, reason: str) -> bool:
         """Say whether this is a reason, eased or not."""

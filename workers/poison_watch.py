@@ -53,16 +53,20 @@ class PoisonWatch:
         """Return how many records may be taken at once: a probe takes no more than it needs."""
         return batch_size if self._probe is None else min(batch_size, self._probe.room)
 
-    def look(self) -> None:
-        """Write what is to be written, and do as the ledger says. Asks at most once a second. Raises Transient."""
+    def look(self) -> bool:
+        """Write what is to be written, and do as the ledger says. Asks at most once a second. Raises Transient.
+
+        Returns whether the ledger was asked.
+        """
         if self._clock() < self._look_at:
-            return
+            return False
         self._look_at = self._clock() + _LOOK_SECONDS
         if self._unwritten is not None:
             self._unwritten()
             self._unwritten = None
         self._heed(self._pauses.latest())
         self.has_looked = True
+        return True
 
     def taken(self, how_many: int, undecodable: Collection[int]) -> None:
         """Note a batch that is stored; `undecodable` are the places of the bad ones in it."""

@@ -1,7 +1,7 @@
 """The relay: sends the outbox to Kafka. Any number of them share the work, by lanes."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import msgspec
@@ -10,6 +10,7 @@ from payments.failures import CircuitOpen, Postponed, PublishFailed, Transient
 from payments.flows.relay import RelayDesk, Relayed, relay_batch
 from payments.ledger.bell import Attention
 from payments.ledger.lanes import Share
+from workers.pulse.pulse import DATABASE_AWAY, KAFKA_AWAY, Notes
 
 
 class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,11 +24,21 @@ class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Before a ledger that gave no answer is asked again."""
 
 
-class Relay:
-    """A loop over the outbox."""
+def _nothing(_rest_seconds: float = 0.0) -> None: ...
 
-    def __init__(self, desk: RelayDesk, policy: RelayPolicy = RelayPolicy()) -> None:  # noqa: B008 - frozen
+
+class Relay:
+    """A loop over the outbox. `turned` is called after each turn, with the seconds for which it means to rest."""
+
+    def __init__(
+        self,
+        desk: RelayDesk,
+        policy: RelayPolicy = RelayPolicy(),  # noqa: B008 - frozen
+        turned: Callable[[float], object] = _nothing,
+    ) -> None:
         self._desk = desk
+        self._turned = turned
+        self._is_cut_off = False
         self._policy = policy
         self._tell = desk.tell
         self._stopping = threading.Event()
@@ -41,26 +52,42 @@ class Relay:
 
     def run(self) -> None:
         """Send until `stop`."""
-        self._tell("relay_started")
+        self._tell("relay_started", topics=self._desk.sends_to)
         while not self._stopping.is_set():
             try:
                 with self._desk.lanes.shared() as share:
                     self._send_while_ours(share)
             except Postponed as refusal:  # the ledger's breaker is open, and says for how long
                 self._tell("relay_waits", code=refusal.code, seconds=refusal.retry_after_seconds)
-                self._stopping.wait(max(self._policy.after_failure_seconds, refusal.retry_after_seconds))
+                self._rest(refusal.retry_after_seconds)
             except Transient as failure:
                 self._tell("relay_failed", code=failure.code, reason=failure.message)
-                self._stopping.wait(self._policy.after_failure_seconds)
+                self._rest()
         self._desk.bell.close()
         self._reports.tell()
         self._tell("relay_stopped")
+
+    def report(self) -> Notes:
+        """Return what is in its way. May be asked from any thread."""
+        failing = self._desk.topics.failing()
+        told = [f"{topic} takes nothing" for topic in failing]
+        away = [*([DATABASE_AWAY] if self._is_cut_off else []), *([KAFKA_AWAY] if failing else [])]
+        return Notes(troubles=[*told, *away], numbers={"lanes": len(self._lanes)})
+
+    def _rest(self, at_least_seconds: float = 0.0) -> None:
+        """Wait before the ledger is asked again, since it did not answer."""
+        seconds = max(self._policy.after_failure_seconds, at_least_seconds)
+        self._is_cut_off = True
+        self._turned(seconds)
+        self._stopping.wait(seconds)
 
     def _send_while_ours(self, share: Share) -> None:
         """Send batch after batch of the lanes that are ours; nothing is in flight while they are looked after."""
         while not self._stopping.is_set():
             self._note_lanes(share.lanes(self._desk.clock()))
             read = self._send_batch()
+            self._is_cut_off = False
+            self._turned(0.0)
             self._raise_alarms()
             self._reports.tell_if_due()
             if read < self._policy.batch_size:
@@ -72,8 +99,16 @@ class Relay:
         resting = desk.topics.resting(since)
         relayed = relay_batch(desk.outbox, desk.publisher, self._policy.batch_size, self._lanes, resting, desk.outdate)
         now = desk.clock()
+        if relayed.read:
+            self._tell("relay_batch_sent", sent=relayed.sent_to, batch_seconds=round(now - since, 4))
         for buried in relayed.buried:
-            self._tell("event_refused", topic=buried.letter.topic, code=buried.code, dead_letter=buried.dead_letter_id)
+            self._tell(
+                "event_refused",
+                topic=buried.letter.topic,
+                code=buried.code,
+                dead_letter=buried.dead_letter_id,
+                correlation_id=buried.letter.correlation_id,
+            )
         for topic, failure in relayed.failures.items():
             self._let_rest(topic, failure, since, now)
         self._note_well(relayed, now)

@@ -14,10 +14,13 @@ from config.settings.gateway import GatewaySettings
 from config.settings.group import Group, SettingsError
 from config.settings.kafka import KafkaSettings
 from config.settings.log import LogSettings
+from config.settings.metrics import MetricsSettings
+from config.settings.monitor import MonitorSettings
 from config.settings.policies import POLICY_PREFIX, PolicySettings, policy_variables
 from config.settings.process import ProcessSettings
 from config.settings.redis import RedisSettings
 from config.settings.tokens import ApiClient, Grant, digest_of
+from config.settings.tracing import TraceSettings
 from config.settings.whole import GROUPS, Settings, load_settings
 from config.settings.work import WorkSettings
 
@@ -37,11 +40,14 @@ __all__ = [
     "Group",
     "KafkaSettings",
     "LogSettings",
+    "MetricsSettings",
+    "MonitorSettings",
     "PolicySettings",
     "ProcessSettings",
     "RedisSettings",
     "Settings",
     "SettingsError",
+    "TraceSettings",
     "WorkSettings",
     "digest_of",
     "load_settings",

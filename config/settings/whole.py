@@ -14,9 +14,12 @@ from config.settings.gateway import GatewaySettings
 from config.settings.group import Group, SettingsError
 from config.settings.kafka import KafkaSettings
 from config.settings.log import LogSettings
+from config.settings.metrics import MetricsSettings
+from config.settings.monitor import MonitorSettings
 from config.settings.policies import PolicySettings
 from config.settings.process import ProcessSettings
 from config.settings.redis import RedisSettings
+from config.settings.tracing import TraceSettings
 from config.settings.work import WorkSettings
 
 
@@ -32,8 +35,11 @@ class Settings:
         self.policies = PolicySettings()
         self.dead_letters = DeadLetterSettings()
         self.alerts = AlertSettings()
+        self.tracing = TraceSettings()
         self.gateway = GatewaySettings()
         self.log = LogSettings()
+        self.metrics = MetricsSettings()
+        self.monitor = MonitorSettings()
         self.api = ApiSettings()
         self.client = ClientSettings()
         self.flower = FlowerSettings()
@@ -102,8 +108,11 @@ GROUPS: tuple[type[Group], ...] = (
     PolicySettings,
     DeadLetterSettings,
     AlertSettings,
+    TraceSettings,
     GatewaySettings,
     LogSettings,
+    MetricsSettings,
+    MonitorSettings,
     ApiSettings,
     ClientSettings,
     FlowerSettings,

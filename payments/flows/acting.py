@@ -140,13 +140,13 @@ class Acting:
         if answer.verdict is Verdict.DECLINED:
             self._journal.note(self._line(step, Mark.COMPENSATION_FAILED, code=answer.code))
             raise Refused("the provider does not take it back", service=self._payment.provider, operation=verb)
-        self._journal.note(self._line(step, Mark.COMPENSATION_DONE, answer))
+        self._took_back(step, answer)
 
     def look_back(self, step: Step) -> bool:
         """Ask how the taking back of a step has ended, and note it if it took effect; return whether it did."""
         answer = self._found(_REVERSE[step])
         if answer is not None:
-            self._journal.note(self._line(step, Mark.COMPENSATION_DONE, answer))
+            self._took_back(step, answer)
         return answer is not None
 
     def recorded(self) -> Recorded:
@@ -229,6 +229,12 @@ class Acting:
         self._journal.note(self._line(step, Mark.DONE, answer))
         if step is Step.AUTHORIZE:
             self._remember(answer.reference_id)
+
+    def _took_back(self, step: Step, answer: Answer) -> None:
+        """Note that nothing is left of a step."""
+        self._journal.note(self._line(step, Mark.COMPENSATION_DONE, answer))
+        event = self._claim.event
+        self._desk.tell("step_taken_back", provider=event.provider, event_id=event.event_id, step=step, result="done")
 
     def _remember(self, authorization_id: str | None) -> None:
         """Go on with the authorization's own name, which is to be learned before its capture can be told of."""

@@ -42,8 +42,12 @@ def announce_payment(
 
 
 def _attributes(claim: Claim, payment: Payment, revision: int) -> tuple[tuple[str, str], ...]:
-    """Return the attributes. The id is the same however often it is sent, and another for each change."""
+    """Return the attributes. The id is the same however often it is sent, and another for each change.
+
+    `traceparent` is of whoever brought the event, where nobody here traces.
+    """
     event = claim.event
+    trace = (("traceparent", claim.trace_parent),) if claim.trace_parent else ()
     return (
         ("ce_specversion", "1.0"),
         ("ce_id", f"{event.provider}/{event.event_id}/{revision}"),
@@ -51,5 +55,7 @@ def _attributes(claim: Claim, payment: Payment, revision: int) -> tuple[tuple[st
         ("ce_type", f"payferry.payment.{payment.status}"),
         ("ce_time", event.occurred_at.isoformat()),
         ("ce_subject", payment.ordering_key),
+        ("ce_correlationid", claim.correlation_id),
         ("content-type", "application/json"),
+        *trace,
     )

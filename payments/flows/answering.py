@@ -4,13 +4,22 @@ from random import uniform
 
 import msgspec
 
-from payments.failures import AttemptsSpent, CircuitOpen, CompensationFailed, DataRefused, Failure, Permanent, Postponed
+from payments.failures import (
+    AttemptsSpent,
+    CircuitOpen,
+    CompensationFailed,
+    DataRefused,
+    Failure,
+    Permanent,
+    Postponed,
+    category_of,
+)
 from payments.flows.acting import settle_doubt
 from payments.flows.announcement import announce_payment
-from payments.flows.case import Case, Done, booked, ended_as
+from payments.flows.case import Case, Done, buried_as, buried_booked
 from payments.flows.dead_letters.burying import burial_of
 from payments.flows.desk import Desk
-from payments.flows.ending import Buried, Overtaken, RetryLater, Waiting
+from payments.flows.ending import Overtaken, RetryLater, Waiting
 from payments.ledger.dead_letters.burial import Burial
 from payments.ledger.settlements import Booking, Ended
 from payments.ledger.state import State
@@ -26,9 +35,23 @@ def answer(desk: Desk, case: Case, failure: Failure) -> Case | Done:
         return _postpone(desk, case, failure, policy)
     tried_seconds = case.claim.put_off_seconds - case.claim.waited_seconds
     window_over = 0 < policy.window_seconds <= tried_seconds
-    if case.claim.attempts > policy.retries or window_over or isinstance(failure, AttemptsSpent):
-        return _give_up(desk, case, failure, policy)
-    return _retry(desk, case, failure, policy)
+    retried = not (case.claim.attempts > policy.retries or window_over or isinstance(failure, AttemptsSpent))
+    _tell(desk, case, failure, retried=retried)
+    return _retry(desk, case, failure, policy) if retried else _give_up(desk, case, failure, policy)
+
+
+def _tell(desk: Desk, case: Case, failure: Failure, *, retried: bool) -> None:
+    desk.tell(
+        "payment_failed",
+        provider=case.claim.event.provider,
+        event_id=case.claim.event.event_id,
+        attempt=case.claim.attempts,
+        failure_type=failure.kind,
+        category=category_of(type(failure)),
+        service=failure.service,
+        code=failure.code,
+        retried=retried,
+    )
 
 
 def _postpone(desk: Desk, case: Case, failure: Postponed, policy: FailurePolicy) -> Case | Done:
@@ -101,7 +124,7 @@ def _bury(desk: Desk, case: Case, failure: Failure, policy: FailurePolicy) -> Do
     burial = burial_of(
         desk.burials, case.claim, case.journal, failure, _reason(failure, policy), policy.automatic_replays
     )
-    return ended_as(_buried(desk, case, burial), Buried(burial.reason))
+    return buried_as(_buried(desk, case, burial), burial)
 
 
 def _buried(desk: Desk, case: Case, burial: Burial) -> Ended | None:
@@ -123,9 +146,10 @@ def _bury_uncompensated(desk: Desk, case: Case, failure: Failure) -> Done:
     cause = CompensationFailed(
         f"what was done could not be taken back: {failure}", service=failure.service, operation=failure.operation
     ).at(event.event_id, case.claim.attempts)
-    desk.tell("compensation_failed", provider=event.provider, payment_id=event.payment_id, code=failure.code)
+    step = to_take_back(case.journal.log)
+    desk.tell("compensation_failed", provider=event.provider, payment_id=event.payment_id, step=step, code=failure.code)
     burial = burial_of(desk.burials, case.claim, case.journal, cause.with_traceback(failure.__traceback__), cause.code)
-    return ended_as(_buried(desk, case, burial), Buried(cause.code))
+    return buried_as(_buried(desk, case, burial), burial)
 
 
 def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
@@ -147,4 +171,4 @@ def bury_reversed(desk: Desk, case: Case, apply: Apply, cause: Line) -> Done:
         ended = desk.settlements.bury_booked(claim, burial, booking, news, lines=case.journal.unwritten())
     except DataRefused:
         ended = _buried(desk, case, burial)
-    return booked(desk, case, ended, Buried(burial.reason))
+    return buried_booked(desk, case, ended, burial)

@@ -15,6 +15,7 @@ from payments.ledger.settlements import Settlements
 from payments.ledger.sweeps import Sweeps
 from payments.policies import Policies
 from payments.queue.wakeups import Wakeups
+from payments.tracing.tracer import UNTRACED, Tracer
 
 
 class WorkPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,4 +58,5 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     burials: BurialPolicy
     events_topic: str
     tell: Callable[..., None]
+    tracer: Tracer = UNTRACED
     clock: Callable[[], float] = time.monotonic

@@ -49,5 +49,14 @@ Ending = Settled | Declined | Superseded | RetryLater | Waiting | Buried | Passe
 
 
 def name_of(ending: Ending) -> str:
-    """Return the ending's name, for logs and for Flower."""
+    """Return the ending's name, for logs."""
     return type(ending).__name__.lower()
+
+
+def words_of(ending: Ending) -> str:
+    """Return how it ended in a few words, for Flower: `settled`, `buried: http_400`, `waiting: circuit_open`."""
+    match ending:
+        case Buried(reason=why) | Waiting(code=why) | RetryLater(code=why) | Passed(state=why):
+            return f"{name_of(ending)}: {why}"
+        case _:
+            return name_of(ending)

@@ -1,6 +1,7 @@
 """From a batch of records to rows in the inbox and calls in the queue."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -25,6 +26,13 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     dead: int
     woken: int
     undecodable: tuple[int, ...] = ()
+
+
+class Entrance(Protocol):
+    """Where batches of records go."""
+
+    def take(self, records: Sequence[Record]) -> Taken:
+        """Store every record of the batch, as an event or as a dead letter, and wake the workers."""
 
 
 class Intake:
@@ -108,8 +116,11 @@ class Intake:
             self._tell(
                 "record_buried",
                 reason=corpse.burial.reason,
+                provider=corpse.provider,
                 partition=corpse.record.partition,
                 offset=corpse.record.offset,
+                correlation_id=corpse.correlation_id,
+                **corpse.burial.told(),
             )
 
     def _wake(self, calls: Sequence[Wakeup]) -> int:

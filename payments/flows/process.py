@@ -6,6 +6,7 @@ import msgspec
 
 from payments.borders.provider_codes import decline_of
 from payments.borders.unforeseen import failure_of
+from payments.correlation import About
 from payments.failures import AttemptsSpent, Failure, OutOfOrder, QueueAway, RuleBroken, Transient, WriteConflict
 from payments.flows.acting import LeaseLost, Recorded, Reversed, Turned, act
 from payments.flows.announcement import announce_payment
@@ -24,6 +25,7 @@ from payments.flows.ending import (
     Waiting,
     name_of,
 )
+from payments.flows.traced import span_of
 from payments.ledger.claims import Claim
 from payments.ledger.settlements import Booking, Decline
 from payments.ledger.state import State
@@ -55,18 +57,25 @@ def work_off(desk: Desk, inbox_id: int) -> Done:
     claim = desk.claims.take(inbox_id, desk.policy.lease_seconds)
     if claim is None:
         return Done(Passed(str(desk.claims.state(inbox_id))))
-    journal = Journal(claim.saga)
+    with About(claim.correlation_id), span_of(desk.tracer, claim) as span:
+        done = _work_off(desk, claim)
+        span.tell(ending=name_of(done.ending), **msgspec.structs.asdict(done.ending))
+    return done
+
+
+def _work_off(desk: Desk, claim: Claim) -> Done:
+    journal, began_at = Journal(claim.saga), desk.clock()
     done = _worked_off(desk, Case(claim, journal))
-    _tell(desk, claim, done.ending)
+    _tell(desk, claim, done, desk.clock() - began_at)
     steps = [line.step for line in journal.unwritten() if line.took_effect]
     if isinstance(done.ending, Overtaken) and steps:
         desk.tell("effect_of_overtaken", provider=claim.event.provider, event_id=claim.event.event_id, steps=steps)
     return done
 
 
-def _tell(desk: Desk, claim: Claim, ending: Ending) -> None:
+def _tell(desk: Desk, claim: Claim, done: Done, work_seconds: float) -> None:
+    event, ending = claim.event, done.ending
     name = _LOG_EVENTS.get(type(ending), "payment_worked_off")
-    event = claim.event
     desk.tell(
         name,
         ending=name_of(ending),
@@ -75,7 +84,12 @@ def _tell(desk: Desk, claim: Claim, ending: Ending) -> None:
         event_id=event.event_id,
         kind=event.kind,
         attempt=claim.attempts,
+        work_seconds=round(work_seconds, 4),
+        age_seconds=round(claim.age_seconds + work_seconds, 3),
+        after_failure=claim.after_failure,
+        put_off_seconds=round(claim.put_off_seconds, 3),
         **msgspec.structs.asdict(ending),
+        **(done.burial.told() if done.burial else {}),
     )
 
 

@@ -1,6 +1,6 @@
 """Reading one payment: from the cache while that is fresh, and from what was known last while the ledger is away."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -9,6 +9,10 @@ from payments.ledger.views import PaymentViews
 from payments.redaction import masked_email
 from payments.resilience.last_known import Known, LastKnown
 from payments.view import PaymentView
+
+
+def silent(_event: str, **_fields: object) -> None:
+    """Tell nobody."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +36,13 @@ class ReadPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentReader:
     """Reads the ledger, and remembers what it said. Nothing personal is remembered: e-mails are masked before."""
 
-    def __init__(self, views: PaymentViews, last_known: LastKnown, policy: ReadPolicy) -> None:
+    def __init__(
+        self, views: PaymentViews, last_known: LastKnown, policy: ReadPolicy, tell: Callable[..., None] = silent
+    ) -> None:
         self._views = views
         self._last_known = last_known
         self._policy = policy
+        self._tell = tell
 
     def read(self, name: str, *, whole: bool = False) -> Reading:
         """Return the payment of this name, `provider:id`; with its whole e-mail, if the ledger answers and `whole`.
@@ -46,6 +53,7 @@ class PaymentReader:
         if self._policy.fresh_seconds and not whole:
             known = self._remembered(name)
             if known is not None and self._is_fresh(*known, name):
+                self._tell("payment_read", source="cache")
                 return Reading(payment=known[0], age_seconds=known[1].age_seconds)
         return self._ask(name)
 
@@ -65,9 +73,11 @@ class PaymentReader:
             known = self._remembered(name) if self._policy.remembers else None
             if known is None:
                 raise
+            self._tell("payment_read", source="stale")
             return Reading(payment=known[0], stale=True, age_seconds=known[1].age_seconds)
         if payment is not None:
             self._last_known.put(name, msgspec.json.encode(_without_person(payment)))
+        self._tell("payment_read", source="ledger")
         return Reading(payment=payment)
 
     def _remembered(self, name: str) -> tuple[PaymentView, Known] | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -10,7 +11,8 @@ from payments.ledger.bell import Bell
 from payments.ledger.lanes import ALL_LANES, Lanes
 from payments.ledger.outbox import Letter, Outbox
 from payments.log_events import Tell
-from payments.streams.publisher import Outgoing, StreamPublisher, to_repeat
+from payments.streams.publisher import Outgoing, to_repeat
+from payments.streams.publisher_report import PublisherReport
 from payments.streams.topics import Topics
 
 Outdate = Callable[[Mapping[str, int]], None]
@@ -20,15 +22,27 @@ Outdate = Callable[[Mapping[str, int]], None]
 def _nothing(_revisions: Mapping[str, int]) -> None: ...
 
 
+class Publisher(Protocol):
+    """Sends messages, as a `StreamPublisher` does."""
+
+    def send(self, messages: Iterable[Outgoing]) -> int:
+        """Send all and return how many, once every one is confirmed; raises as `StreamPublisher.send` does."""
+
+    def report(self) -> PublisherReport:
+        """Return how it has fared so far."""
+
+
 class RelayDesk(msgspec.Struct, frozen=True, kw_only=True):
     """What a relay has at hand."""
 
     outbox: Outbox
     lanes: Lanes
     bell: Bell
-    publisher: StreamPublisher
+    publisher: Publisher
     topics: Topics
     tell: Tell
+    sends_to: tuple[str, ...] = ()
+    """The topics that outgoing messages are for, as far as the settings know."""
     outdate: Outdate = _nothing
     clock: Callable[[], float] = time.monotonic
 
@@ -47,6 +61,8 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
     read: int = 0
     """How many letters were looked at."""
     sent: int = 0
+    sent_to: dict[str, int] = msgspec.field(default_factory=dict)
+    """How many each topic took."""
     buried: tuple[Buried, ...] = ()
     failures: dict[str, PublishFailed | CircuitOpen] = msgspec.field(default_factory=dict)
     """Why a topic did not take all, or was not asked."""
@@ -56,7 +72,7 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
 
 def relay_batch(
     outbox: Outbox,
-    publisher: StreamPublisher,
+    publisher: Publisher,
     batch_size: int,
     lanes: Iterable[int] = ALL_LANES,
     resting: Iterable[str] = (),
@@ -79,6 +95,7 @@ def relay_batch(
     return Relayed(
         read=len(letters),
         sent=sum(each.sent for each in delivered.values()),
+        sent_to={topic: each.sent for topic, each in delivered.items() if each.sent},
         buried=tuple(buried for each in delivered.values() for buried in each.buried),
         failures={topic: each.failure for topic, each in delivered.items() if each.failure is not None},
         well=tuple(topic for topic, each in delivered.items() if each.failure is None),
@@ -103,7 +120,7 @@ def _revisions(letters: Iterable[Letter]) -> dict[str, int]:
 class _Delivery:
     """The letters of one batch for one topic."""
 
-    def __init__(self, outbox: Outbox, publisher: StreamPublisher, letters: Sequence[Letter]) -> None:
+    def __init__(self, outbox: Outbox, publisher: Publisher, letters: Sequence[Letter]) -> None:
         self._outbox = outbox
         self._publisher = publisher
         self._letters = letters

@@ -14,6 +14,8 @@ _OURS = (
     *("KAFKA_", "REDIS_", "CELERY_", "DATABASE_", "BRIDGE_", "SANDBOX_", "STRIPE_", "RAZORPAY_", "PAYPAL_"),
     *("CANONICAL_", "LOG_", "FLOWER_", "PROCESS_", "PAYFERRY_", "SWEEP_", "WORKER_", "BACKOFF_"),
     *("API_", "PAYMENT_", "DLQ_", "BREAKER_", "SENTRY_", "GATEWAY_", "OUT_OF_ORDER_", "TASK_", "LEASE_", "VISIBILITY_"),
+    *("MONITOR_", "PROBE_", "SURVEY_", "REQUIRED_", "METRICS_"),
+    *("OTEL_", "TRACES_"),
 )
 """What a test sets itself, rather than inherit it."""
 

@@ -4,7 +4,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.acceptance.celery_events import CeleryEvents
@@ -65,7 +67,7 @@ def _busy(fleet: Fleet) -> set[str]:
 
 def test_two_beats_use_each_slot_once(fleet: Fleet) -> None:
     beat = str(Path(sys.executable).with_name("celery"))
-    command = [beat, "-A", "workers.app", "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile="]
+    command = [beat, "-A", "workers.app", "beat", "--scheduler", "workers.beat:PulsingScheduler", "--pidfile="]
     with Running(command, fleet.env, fleet.folder, "second-beat"):
         since = time.time()
         eventually(lambda: len(_ticks(fleet, since, taken=True)) >= 6, "six ticks were taken")
@@ -96,6 +98,18 @@ def test_status_tells_every_part(fleet: Fleet) -> None:
     assert set(told["queues"]) >= {"payments.stripe", "payments.canonical", "maintenance"}
     assert told["bridge_pause"] is None
     assert told["unreachable"] == {}
+
+
+def test_the_monitor_sees_every_process_and_finds_nothing_wrong(fleet: Fleet) -> None:
+    def told() -> Any:  # noqa: ANN401 - JSON
+        return httpx.get(fleet.up.place("Monitor"), trust_env=False).json()
+
+    def names() -> set[str]:
+        return {each["name"].partition("@")[0] for each in told()["processes"]}
+
+    eventually(lambda: told()["status"] == "healthy", "healthy", 15)
+    ours = {"bridge", "worker.1", "worker.2", "beat", "relay", "api"}
+    eventually(lambda: names() == ours, f"{ours}, and no beat that has ended: its last look is some seconds old", 15)
 
 
 def test_check_finds_nothing_wrong(fleet: Fleet) -> None:

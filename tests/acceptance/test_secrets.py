@@ -10,6 +10,7 @@ from payments.streams.reader import TopicReader
 from tests.acceptance.celery_events import CeleryEvents
 from tests.acceptance.commands import payferry
 from tests.acceptance.harbour import Harbour
+from tests.acceptance.quick import QUICK
 from tests.acceptance.running import Sandbox, Up
 from tests.integration.kafka import eventually
 from workers.traffic import CARDS, Traffic
@@ -80,16 +81,10 @@ def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -
     ):
         env = {
             **harbour.env,
+            **QUICK,
             "SANDBOX_URL": sandbox.url,
             "KAFKA_EVENTS_TOPIC": announced.topic,
             "LOG_LEVEL": "debug",
-            "BACKOFF_BASE_SECONDS": "0.2",
-            "PAYFERRY_POLICY__BREAKERS__DEFAULT__OPEN_SECONDS": "0.5",  # many calls fail on purpose
-            "PAYFERRY_POLICY__BREAKERS__DEFAULT__OPEN_CAP_SECONDS": "0.5",
-            "PAYFERRY_POLICY__BREAKERS__DEFAULT__SPREAD_SECONDS": "0.5",
-            "PAYFERRY_POLICY__BREAKERS__DATABASE__OPEN_SECONDS": "0.5",
-            "PAYFERRY_POLICY__BREAKERS__KAFKA__OPEN_SECONDS": "0.5",
-            "PAYFERRY_POLICY__BREAKERS__CACHE__OPEN_SECONDS": "0.5",
         }
         keys, states = Keys(client), Keys(shared)
         with Up(env, harbour.folder, "--no-flower") as up:

@@ -10,7 +10,7 @@ from tests.acceptance.running import Up, gone
 from tests.integration.kafka import eventually
 from workers.embedded.port import answers
 
-LABELS = ("bridge", "worker", "beat", "relay")
+LABELS = ("bridge", "worker", "beat", "relay", "api", "monitor")
 
 
 def ports_of(up: Up) -> set[int]:
@@ -35,7 +35,7 @@ def test_up_leaves_no_process_and_no_port_behind(
     with Up({}, tmp_path, *options) as up:
         family, ports = up.family(), ports_of(up)
         assert all(up.main(label) is not None for label in LABELS)
-        assert len(ports) == (5 if options else 6), up.output()
+        assert len(ports) == (6 if options else 7), up.output()
         up.wait_for(lambda: all(answers(port) for port in ports), "all of them answer, Flower a little later")
         up.process.send_signal(number)
         assert up.process.wait(45) == code, up.output()[-3000:]

@@ -1,60 +1,24 @@
 """Alarms over real HTTP: from a forked child, at the end of a process, and where Sentry refuses or hangs."""
 
-import gzip
-import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from payments.alarms.alarms import Alarms, flush_alarms
 from payments.alarms.sentry import Sentry, SentryPolicy
 from payments.log_events import Tell, teller
-
-
-class FakeSentry(ThreadingHTTPServer):
-    """Plays the endpoint of a DSN and keeps the events that it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Intake)
-        self.status = 200
-        self.requests: list[tuple[str, str]] = []
-        self.events: list[dict[str, Any]] = []
-
-    @property
-    def dsn(self) -> str:
-        return f"http://publickey@127.0.0.1:{self.server_port}/7"
-
-
-class _Intake(BaseHTTPRequestHandler):
-    server: FakeSentry
-
-    def do_POST(self) -> None:
-        body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append((self.path, self.headers["X-Sentry-Auth"]))
-        self.server.events.append(json.loads(body.splitlines()[2]))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_told: object) -> None:
-        """Say nothing."""
+from tests.fake_sentry import FakeSentry
 
 
 @pytest.fixture
 def sentry() -> Iterator[FakeSentry]:
     with FakeSentry() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 class Log:

@@ -28,6 +28,8 @@ class Follower:
         self._streams = streams
         self._stopping = threading.Event()
         self._attention = Attention(bell, self._stopping)
+        self.is_cut_off = False
+        """Whether the ledger could not be asked the last time."""
 
     def start(self, epoch: str, begin: Position, take: Take, ended: Callable[[], None]) -> None:
         """Read on from `begin`. `ended` is called where it ends without being told to. Called in the event loop."""
@@ -70,11 +72,13 @@ class Follower:
         """Return what comes next, or None while the ledger cannot be asked."""
         try:
             stretch = self._feed.after(self._position, _BATCH)
+            self.is_cut_off = False
             return self._after_a_gap() if isinstance(stretch, Purged) else stretch
         except Failure as failure:
             self._tell("feed_unread", code=failure.code)
         except Exception as error:  # noqa: BLE001 - without this thread all streams would be silent for good
             self._tell("feed_unread", code=type(error).__name__)
+        self.is_cut_off = True
         return None
 
     def _after_a_gap(self) -> Stretch:

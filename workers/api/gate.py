@@ -112,6 +112,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 status=status,
                 code=code,
                 took_ms=took_ms,
+                lasts=passage.lasts,
                 correlation_id=passage.correlation_id,
             )
 

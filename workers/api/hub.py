@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import msgspec
 
 from payments.ledger.feed import Position
+from payments.log_events import Tell
 from workers.api.refusals import Refusal, exhausted, unavailable
 from workers.api.ring import Ring, Told
 
@@ -52,8 +53,11 @@ class Stream:
 class Hub:
     """Wakes the streams, and ends those that must end. Lives in the event loop."""
 
-    def __init__(self, policy: StreamPolicy, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, policy: StreamPolicy, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
         self.policy = policy
+        self.told = 0
+        """Events that were written to streams since that was last told to the log."""
+        self._tell = tell
         self.ring = Ring(Position(0), policy.buffer_events)
         self._clock = clock
         self._streams: set[Stream] = set()
@@ -115,12 +119,14 @@ class Hub:
         return True
 
     async def watch(self) -> None:
-        """Cut off what reads too slowly, for as long as the server runs."""
+        """Cut off what reads too slowly, and tell how many read, for as long as the server runs."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)  # how soon that is found
             for stream in list(self._streams):
                 if stream.writing_since is not None:
                     self._look_at(stream, self.now() - stream.writing_since)
+            self._tell("streams_told", events=self.told, streams=self.count())
+            self.told = 0
 
     def close(self) -> None:
         """End all streams; their clients come back elsewhere, or later."""

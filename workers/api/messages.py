@@ -96,6 +96,8 @@ def _event(event: PastEvent) -> pb.HistoryEvent:
         due_at=_stamp(event.due_at),
         steps=_steps(event.steps),
         failures=_failures(event.failures),
+        correlation_id=event.correlation_id,
+        trace_id=event.trace_id,
     )
 
 
@@ -143,6 +145,7 @@ def _letter(letter: PastLetter) -> pb.DeadLetter:
         first_failed_at=_stamp(letter.first_failed_at),
         last_failed_at=_stamp(letter.last_failed_at),
         next_replay_at=_stamp(letter.next_replay_at),
+        correlation_id=letter.correlation_id,
     )
 
 

@@ -30,6 +30,7 @@ from workers.api.service import Library, PaymentService
 from workers.api.subscription import Source
 from workers.api.threads import Threads
 from workers.api.wire import request_of
+from workers.pulse.pulse import DATABASE_AWAY, Notes
 
 _LARGEST_REQUEST_BYTES = 64 * 1024
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
@@ -79,11 +80,12 @@ class ApiServer:
     def __init__(self, policy: ServerPolicy, edges: Edges) -> None:
         self._policy = policy
         self._edges = edges
-        self._hub = Hub(policy.streams)
+        self._hub = Hub(policy.streams, edges.tell)
         self._follower = Follower(edges.source.feed, edges.bell, edges.tell, self._hub.count)
         self._health = health.aio.HealthServicer()
         self._limiting = Threads(2)  # apart from those that wait for the ledger
         self._server: Any = None
+        self._has_no_news = False
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the port once calls are taken. Raises ConfigurationError."""
@@ -125,8 +127,15 @@ class ApiServer:
         self._limiting.close()
         self._edges.tell("api_stopped")
 
+    def report(self) -> Notes:
+        """Return what is in its way. May be asked from any thread."""
+        troubles = [DATABASE_AWAY] if self._follower.is_cut_off else []
+        stuck = "it reads no changes of payments any more" if self._has_no_news else ""
+        return Notes(troubles=troubles, numbers={"streams": self._hub.count()}, stuck=stuck)
+
     def _no_more_news(self) -> None:
         """Say that nobody should come here: streams would be silent for good."""
+        self._has_no_news = True
         self._saying = asyncio.ensure_future(self._say(health_pb2.HealthCheckResponse.NOT_SERVING))
 
     async def _say(self, status: Any) -> None:  # noqa: ANN401 - a member of an enum without types

@@ -62,6 +62,7 @@ class Subscription:
         self._source = source
         self._wanted = wanted
         self._takes_all = wanted.filter == _EVERYTHING
+        self._told = 0
 
     async def run(self, write: Write) -> None:
         """Write until the stream is cut off or its client goes. Raises Refusal, and what the ledger raises."""
@@ -81,6 +82,8 @@ class Subscription:
             stream.writing_since = self._hub.now()
             await write(message)
             stream.writing_since = None
+            self._hub.told += self._told
+            self._told = 0
 
     async def _messages(self, stream: Stream) -> AsyncIterator[tuple[bytes, str]]:
         """Give each message, and the cursor with which the stream goes on after it."""
@@ -111,6 +114,7 @@ class Subscription:
             existing_message(view, cursor, whole=self._wanted.whole)
             for view, cursor in zip(views, cursors, strict=True)
         ]
+        self._told += len(events)
         return pb.StreamPaymentsResponse(events=events, cursor=cursors[-1]).SerializeToString(), cursors[-1]
 
     async def _next_parts(self, stream: Stream) -> list[bytes]:
@@ -158,6 +162,7 @@ class Subscription:
     def _message(self, parts: list[bytes], position: Position) -> tuple[bytes, str]:
         cursor = StreamCursor(self._wanted.begin.epoch, position.txid, position.number).text()
         rest = pb.StreamPaymentsResponse(cursor=cursor, live=True).SerializeToString()
+        self._told += len(parts)
         return b"".join([*parts, rest]), cursor
 
 

@@ -27,8 +27,8 @@ class FailureAnswers:
     otherwise it is a 408; a handler that runs in a thread is waited for all the same. One that has begun is not
     answered again: what fails then breaks it off. What is answered with 500 is told to the log.
 
-    Its first user is the HTTP server of the monitor, which is still to come: what speaks HTTP by now is not Payferry's
-    own face. The sandbox plays providers, who answer in words of their own, and Flower and the metrics bring theirs.
+    The monitor stands behind it. What else speaks HTTP is not Payferry's own face: the sandbox plays providers, who
+    answer in words of their own, Flower brings its own, and the probes of processes answer with a word.
 
     It stands in the `middleware` of a Starlette application, inside of Starlette's own that answers 500.
     """

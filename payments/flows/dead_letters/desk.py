@@ -14,6 +14,7 @@ from payments.ledger.sweeps import Sweeps
 from payments.policies import Policies
 from payments.queue.wakeups import Wakeups
 from payments.resilience.switchboard import Switchboard
+from payments.tracing.tracer import UNTRACED, Tracer
 
 
 class ReplayPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,5 +47,6 @@ class ReplayDesk(msgspec.Struct, frozen=True, kw_only=True):
     tell: Callable[..., None]
     followed: dict[str, int] = msgspec.field(default_factory=dict)
     """For each breaker the latest closing that this process knows to be followed."""
+    tracer: Tracer = UNTRACED
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -1,7 +1,7 @@
 """Sending dead letters back: what is due, by beat; what was chosen, by a job. Both go through the same gates."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import msgspec
 
@@ -14,6 +14,7 @@ from payments.ledger.dead_letters.actor import Actor
 from payments.ledger.dead_letters.pace import Lane, Pace
 from payments.ledger.dead_letters.replays import DUE, Candidate, Selection, Turn
 from payments.ledger.inbox import Wakeup
+from payments.tracing.tracer import Span
 
 BEAT = Actor("beat")
 _SLOT = "replay"
@@ -94,6 +95,7 @@ class Round:
         self._provider = provider
         self._job_id = job_id
         self._wakeups: list[Wakeup] = []
+        self._sent: list[Candidate] = []
         self.last_id = 0
         """The last letter that was looked at; 0: none."""
         self.has_seen_all = False
@@ -117,12 +119,20 @@ class Round:
         if not candidates:
             return Replayed()
         self.last_id = candidates[-1].letter_id
-        replayed = self._settle(candidates)
+        with self._traced(candidates) as span:
+            replayed = self._settle(candidates)
+            span.tell(**msgspec.structs.asdict(replayed))
         if pace is None:
             lane.spend(replayed.sent)  # what the provider will meet
         else:
             pace.spend(replayed.total)  # what whoever named the pace will see
         return replayed
+
+    def _traced(self, candidates: Sequence[Candidate]) -> AbstractContextManager[Span]:
+        """Return a span that points to the traces of these letters' events: there their story goes on."""
+        facts = {"provider": self._provider, "job": self._job_id, "letters": len(candidates)}
+        others = (each.trace_parent for each in candidates)
+        return self._desk.tracer.linked("dead_letter.replay", facts, others)
 
     def _lane(self) -> Lane:
         velocity = self._desk.policies.velocity(self._provider)
@@ -139,7 +149,15 @@ class Round:
             self.waits_for, self.wait_seconds = "its pace", pace.wait_seconds
 
     def wake(self) -> None:
-        """Wake the workers. What gets lost is found by the sweep."""
+        """Wake the workers, once it is certain that they find something. What gets lost is found by the sweep."""
+        for each in self._sent:
+            self._desk.tell(
+                "dead_letter_sent_back",
+                dead_letter=each.letter_id,
+                provider=self._provider,
+                job=self._job_id,
+                correlation_id=each.correlation_id,
+            )
         with suppress(QueueAway):
             self._desk.wakeups.send(self._wakeups)
 
@@ -149,6 +167,7 @@ class Round:
         sent = self._turn.send(found.to_send, self._job_id) if found.to_send else []
         self._wakeups += sent
         sent_out = self._turn.send_out(found.to_send_out, self._job_id) if found.to_send_out else 0
+        self._sent += (*found.to_send, *found.to_send_out)
         read = self._read(found.to_read) if found.to_read else Replayed()
         return Replayed(sent=len(sent) + sent_out, superseded=superseded) + read
 
@@ -163,8 +182,9 @@ class Round:
         refused |= self._take_in(new)
         superseded = self._turn.resolve_known(told_again, self._job_id) if told_again else 0
         in_vain = self._turn.refuse(refused, self._job_id) if refused else 0
-        sent = sum(each.letter_id not in refused for each, _ in new)
-        return Replayed(sent=sent, superseded=superseded, refused=in_vain)
+        sent = [each for each, _ in new if each.letter_id not in refused]
+        self._sent += sent
+        return Replayed(sent=len(sent), superseded=superseded, refused=in_vain)
 
     def _take_in(self, letters: Sequence[tuple[Candidate, Event]]) -> dict[int, Failure]:
         """Store the events; where the ledger refuses them one by one, and return those that it cannot hold."""

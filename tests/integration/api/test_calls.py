@@ -177,6 +177,7 @@ def test_a_history_tells_events_steps_entries_and_declines(stub: PaymentServiceS
         ("evt_p1", "captured", "settled", 1),
         ("evt_re_1", "refunded", "settled", 1),
     ]
+    assert [event.correlation_id for event in told.events] == ["evt_no", "evt_p1", "evt_re_1"]
     assert sum(entry.amount_minor for entry in told.entries) == 0
     assert sorted(entry.leg for entry in told.entries) == [
         "capture/credit",

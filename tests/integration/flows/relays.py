@@ -11,6 +11,7 @@ from payments.ledger.bell import NEWS, Bell
 from payments.ledger.database import Database, DatabasePolicy
 from payments.ledger.lanes import Lanes
 from payments.ledger.outbox import Outbox
+from payments.log_events import LOG_EVENTS
 from payments.streams.publisher import Outgoing, StreamPublisher
 from payments.streams.publisher_report import PublisherReport, PublishTally
 from payments.streams.topics import Topics
@@ -78,7 +79,12 @@ class Running:
         self._thread = threading.Thread(target=self._relay.run, daemon=True)
 
     def _tell(self, name: str, **_fields: Any) -> None:  # noqa: ANN401 - any field of a log event
-        self.told.append(name)
+        if LOG_EVENTS[name].level != "debug":
+            self.told.append(name)
+
+    def troubles(self) -> set[str]:
+        """Return what is in the relay's way, as its sign of life tells."""
+        return set(self._relay.report().troubles)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -434,7 +434,7 @@ def test_an_event_behind_an_unfinished_one_is_passed(desk: Desk, gateway: FakeGa
 
 
 def test_a_task_whose_time_is_over_passes_the_line_on(make_desk: MakeDesk, queue: Queue, database: Database) -> None:
-    moments = iter([0.0, 5.0, 30.0])
+    moments = iter([0.0, 0.0, 5.0, 5.0, 5.0, 30.0, 30.0])
     desk = make_desk(line_seconds=30.0, clock=lambda: next(moments))
     first, second, third = receive(database, requested(), refunded(), an_event("evt_3", Kind.DISPUTED))
     assert process(desk, first) == Settled()

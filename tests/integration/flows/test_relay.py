@@ -165,8 +165,10 @@ def test_a_relay_goes_on_when_its_ledger_is_back(
         outage.setattr(relay.outbox, "waiting", away)
         write(database, 4, 4)
         assert wait_until(lambda: "relay_failed" in relay.told)
+        assert wait_until(lambda: relay.troubles() == {"database away"})
         outage.undo()
         assert wait_until(lambda: relay.publisher.keys()[-1:] == ["4"])
+        assert wait_until(lambda: relay.troubles() == set())
 
 
 def test_an_event_that_cannot_be_published_stays_in_the_outbox_until_the_breaker_lets_it_through(
@@ -209,8 +211,10 @@ def test_an_outage_is_told_once_and_so_is_its_end(database: Database, database_u
     with Running(database, database_url, publisher, alert_seconds=0.2) as relay:
         assert wait_until(lambda: "publisher_outage" in relay.told)
         assert wait_until(lambda: relay.told.count("relay_failed") > 3)
+        assert relay.troubles() == {"events takes nothing", "Kafka away"}
         publisher.failing_topics.clear()
         assert wait_until(lambda: relay.told[-1:] == ["publisher_recovered"])
+        assert relay.troubles() == set()
     assert relay.told.count("publisher_outage") == 1
     assert publisher.keys() == ["1", "2", "3"]
 

@@ -1,6 +1,7 @@
 import base64
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,33 @@ def test_headers_of_any_bytes_can_be_had_back_from_their_json(headers: list[tupl
 def test_headers_without_a_value_are_written_as_empty() -> None:
     assert a_record(headers=[("id", None)]).headers_json() == '[["id",""]]'
     assert a_record(headers=[]).headers_json() == "[]"
+
+
+TRACE_PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (TRACE_PARENT, TRACE_PARENT),
+        (TRACE_PARENT.replace("00-", "01-", 1) + "-more", TRACE_PARENT),
+        (TRACE_PARENT + "-more", None),
+        (TRACE_PARENT.replace("00-", "ff-", 1), None),
+        (TRACE_PARENT.upper(), None),
+        (TRACE_PARENT.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32), None),
+        (TRACE_PARENT.replace("b7ad6b7169203331", "0" * 16), None),
+        ("", None),
+        ("4242424242424242", None),
+    ],
+)
+def test_a_trace_parent_is_read_as_w3c_writes_it_and_nothing_else_is(told: str, read: str | None) -> None:
+    record = a_record(headers=[("traceparent", told.encode())])
+    assert record.trace_parent == read
+    assert record.trace_id == (read.split("-")[1] if read else None)
+
+
+def test_a_record_hangs_on_the_span_that_takes_it_in_where_there_is_one() -> None:
+    assert a_record(headers=[("traceparent", b"no")], taken_under=TRACE_PARENT).trace_parent == TRACE_PARENT
 
 
 def test_a_card_number_is_no_correlation_id() -> None:

@@ -121,6 +121,8 @@ class Edges:
         self.row.now = now
 
     # the consumer
+    partitions = 4
+
     def batch(self, most: int, _timeout_seconds: float) -> list[Record]:
         self.diary.append("poll")
         if not self.batches:

@@ -4,6 +4,7 @@ from payments.envelope import Record
 from payments.failures import KafkaAway, OffsetLost
 from tests.builders import a_record
 from tests.unit.workers.edges import AWAY, POLICY, Edges
+from workers.pulse.pulse import DATABASE_AWAY, KAFKA_AWAY
 
 
 @pytest.fixture
@@ -103,6 +104,40 @@ def test_both_reasons_to_pause_one_after_the_other_end_in_going_on(edges: Edges)
     edges.bridge.turn()
     assert edges.did("pause", "resume") == ["pause", "resume", "pause", "resume"]
     assert edges.committed == records(1, 2)
+
+
+def test_a_bridge_says_that_the_database_is_away_also_when_it_has_nothing_to_store(edges: Edges) -> None:
+    edges.batches = [[], [], []]
+    edges.bridge.turn()
+    assert set(edges.bridge.report().troubles) == set()
+    edges.row.is_away = True
+    edges.now += 2
+    edges.bridge.turn()
+    assert set(edges.bridge.report().troubles) == {DATABASE_AWAY}
+    edges.bridge.turn()  # too soon to ask again
+    assert set(edges.bridge.report().troubles) == {DATABASE_AWAY}
+    edges.row.is_away = False
+    edges.now += 2
+    edges.bridge.turn()
+    assert set(edges.bridge.report().troubles) == set()
+
+
+def test_a_bridge_says_what_it_is_paused_for_and_how_many_partitions_it_has(edges: Edges) -> None:
+    edges.batches = [list(records(1)), KafkaAway("no brokers", code="kafka_away", service="kafka")]
+    edges.unfinished_now = POLICY.high_water_mark
+    edges.bridge.turn()
+    assert set(edges.bridge.report().troubles) == {"high-water mark"}
+    assert edges.bridge.report().numbers == {"partitions": 4, "paused": 1}
+    edges.paused = False  # so that the brokers are asked
+    edges.bridge.turn()
+    assert set(edges.bridge.report().troubles) == {"high-water mark", KAFKA_AWAY}
+
+
+def test_every_turn_of_a_bridge_is_noted(edges: Edges) -> None:
+    turns: list[int] = []
+    edges.batches = [list(records(1)), []]
+    edges.bridge.run(lambda: turns.append(1))
+    assert len(turns) == 3
 
 
 def test_a_stop_lets_the_batch_in_hand_end(edges: Edges) -> None:

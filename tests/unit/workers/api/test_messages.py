@@ -21,6 +21,7 @@ def a_letter(number: int, reason: str) -> PastLetter:
         first_failed_at=MOMENT,
         last_failed_at=MOMENT,
         next_replay_at=None,
+        correlation_id="evt",
     )
 
 
@@ -34,6 +35,8 @@ def an_event(number: int, failures: int) -> PastEvent:
         received_at=MOMENT,
         finished_at=MOMENT,
         due_at=None,
+        correlation_id=f"evt_{number}",
+        trace_id=None,
         steps=(),
         failures=(failed,) * failures,
     )
