@@ -2,35 +2,22 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.served import Handler, Served
 
 
-class FakeSentry(ThreadingHTTPServer):
+class FakeSentry(Served):
     """Plays the endpoint of a DSN. Serves while entered; answers with `status`."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Intake)
+        super().__init__(_Intake)
         self.status = 200
         self.requests: list[tuple[str, str]] = []
         """Path and login of each request."""
         self.bodies: list[str] = []
         """All that was sent, as text."""
-        self._thread = threading.Thread(target=self.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     @property
     def dsn(self) -> str:
@@ -57,15 +44,11 @@ def _items(envelope: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield json.loads(head)["type"], json.loads(item)
 
 
-class _Intake(BaseHTTPRequestHandler):
+class _Intake(Handler):
     server: FakeSentry
 
-    def do_POST(self) -> None:
-        body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self) -> None:
+        body = gzip.decompress(self.body())
         self.server.requests.append((self.path, self.headers["X-Sentry-Auth"]))
         self.server.bodies.append(body.decode())
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_told: object) -> None:
-        """Say nothing."""
+        self.answer(self.server.status)

@@ -1,14 +1,14 @@
 """A collector of traces: OTLP over HTTP, as OpenTelemetry's own takes it."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.served import Handler, Served
 
 
 class Collected(NamedTuple):
@@ -22,40 +22,13 @@ class Collected(NamedTuple):
     facts: dict[str, Any]
 
 
-class Collector:
+class Collector(Served):
     """Takes spans, while entered."""
 
     def __init__(self) -> None:
+        super().__init__(_Intake)
         self.bodies: list[bytes] = []
         self.heads: list[str] = []
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                assert self.path == "/v1/traces"
-                collector.heads.append(str(self.headers))
-                collector.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_told: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def spans(self) -> list[Collected]:
         """Return everything that came in so far."""
@@ -64,6 +37,16 @@ class Collector:
     def of(self, trace: str) -> dict[str, Collected]:
         """Return the spans of one trace by name."""
         return {span.name: span for span in self.spans() if span.trace == trace}
+
+
+class _Intake(Handler):
+    server: Collector
+
+    def post(self) -> None:
+        assert self.path == "/v1/traces"
+        self.server.heads.append(str(self.headers))
+        self.server.bodies.append(self.body())
+        self.answer(200, ExportTraceServiceResponse().SerializeToString(), "application/x-protobuf")
 
 
 def _spans(body: bytes) -> Iterator[Collected]:

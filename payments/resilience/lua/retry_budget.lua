@@ -1,9 +1,6 @@
 -- opens with retry_budget_window
 -- Make one retry, if it stays within the share of the calls.
 --
--- The bucket that the window's old end cuts through counts with its retries and not with its calls. So the window that
--- ends with a retry never holds more of them than the policy allows, and at most a bucket's worth less than it might.
---
 -- Who is refused gets a turn, so that thousands do not come back in vain every second: the turns lie as far apart as the
 -- budget allows retries. A turn is a hint and no reservation, and is never further away than ARGV[5].
 --
@@ -21,19 +18,7 @@ local width, ring = tonumber(ARGV[1]), tonumber(ARGV[2])
 local share, floor = tonumber(ARGV[3]), tonumber(ARGV[4])
 local furthest, now = tonumber(ARGV[5]), now_us(ARGV[6])
 local current = math.floor(now / width)
-local cut = current - ring + 1
-
-local calls, retries = 0, 0
-for _, kept in ipairs(redis.call("HVALS", KEYS[1])) do
-  local number, calls_there, retries_there = string.match(kept, "^(%d+) (%d+) (%d+)$")
-  number = tonumber(number)
-  if number >= cut and number <= current then
-    retries = retries + retries_there
-  end
-  if number > cut and number <= current then
-    calls = calls + calls_there
-  end
-end
+local calls, retries = window(current, ring)
 
 local allowed = share * calls + floor
 if retries + 1 > allowed then

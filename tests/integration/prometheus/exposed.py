@@ -1,12 +1,10 @@
 """A server that shows every metric of the catalogue, as a whole Payferry in full swing would."""
 
 import itertools
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 
 from payments.metrics.catalogue import CATALOGUE, Kind, Metric
+from tests.served import Handler, Served
 
 VALUES: dict[str, tuple[str, ...]] = {
     "state": ("pending", "replaying", "parked", "received", "closed", "open", "half_open", "alive", "stuck", "waiting",
@@ -23,38 +21,25 @@ VALUES: dict[str, tuple[str, ...]] = {
 """What rules and panels select by. Other labels have one value."""
 
 
-class Exposed:
+class Exposed(Served):
     """Serves on loopback until it is left. Counters go up by one with every scrape."""
 
     def __init__(self) -> None:
-        scrapes = itertools.count(1)
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = "\n".join([*_lines(next(scrapes)), ""]).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_words: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_Answers)
+        self.scrapes = itertools.count(1)
 
     @property
     def place(self) -> str:
         """Where it is, as Prometheus wants it."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self.server_port}"
+
+
+class _Answers(Handler):
+    server: Exposed
+
+    def get(self) -> None:
+        body = "\n".join([*_lines(next(self.server.scrapes)), ""]).encode()
+        self.answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
 
 def _lines(scrape: int) -> Iterator[str]:
