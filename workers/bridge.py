@@ -17,6 +17,7 @@ from payments.streams.consumer import StreamConsumer
 from workers.brake import Brake
 from workers.poison_watch import POISON, PoisonWatch
 from workers.pulse.pulse import DATABASE_AWAY, KAFKA_AWAY, Notes
+from workers.pulse.waiting import Waiting
 
 _POLL_SECONDS = 0.5  # how long a quiet bridge waits in one poll
 _RETRY_SECONDS = 1.0  # between two tries to reach PostgreSQL
@@ -61,6 +62,7 @@ class Bridge:
         self._retry_at = 0.0
         self._count_at = 0.0
         self._away: frozenset[str] = frozenset()
+        self._waiting = Waiting(clock)
         self._brake = Brake(consumer, tell)
         self._watch = PoisonWatch(pauses, self._brake, policy.poison, policy.name, tell, clock)
 
@@ -85,13 +87,15 @@ class Bridge:
     def report(self) -> Notes:
         """Return what is in its way. May be asked from any thread."""
         numbers = {"partitions": self._consumer.partitions, "paused": int(self._brake.is_pressed)}
-        return Notes(troubles=self._brake.reasons | self._away, numbers=numbers)
+        waits_for = self._waiting.troubles
+        return Notes(troubles=self._brake.reasons | self._away | waits_for, numbers=numbers, is_excused=bool(waits_for))
 
     def turn(self) -> None:
         """Take one batch, or, while paused, keep the membership and look whether to go on."""
         self._heed_the_group()
         try:
-            records = self._consumer.batch(self._watch.room(self._policy.batch_size), _POLL_SECONDS)
+            with self._waiting.on(KAFKA_AWAY):
+                records = self._consumer.batch(self._watch.room(self._policy.batch_size), _POLL_SECONDS)
         except KafkaAway as away:
             self._tell("kafka_away", code=away.code, reason=away.message)
             self._note(KAFKA_AWAY)
@@ -108,7 +112,9 @@ class Bridge:
     def _heed_the_group(self) -> None:
         """Do as the ledger says for all bridges of the group, and take nothing before it was heard once."""
         try:
-            if self._watch.look():
+            with self._waiting.on(DATABASE_AWAY):
+                has_looked = self._watch.look()
+            if has_looked:
                 self._note_well(DATABASE_AWAY)
         except Transient as away:
             self._note(DATABASE_AWAY)
@@ -124,13 +130,15 @@ class Bridge:
         if self._clock() < self._retry_at:
             return
         try:
-            taken = self._intake.take(self._held)
+            with self._waiting.on(DATABASE_AWAY):
+                taken = self._intake.take(self._held)
         except Transient as away:
             self._note(DATABASE_AWAY)
             self._retry_at = self._clock() + _RETRY_SECONDS
             self._wait_for_the_database(away)
             return
-        self._consumer.commit(self._held)
+        with self._waiting.on(KAFKA_AWAY):
+            self._consumer.commit(self._held)
         told = msgspec.structs.asdict(taken) | {"undecodable": len(taken.undecodable)}
         self._tell("bridge_batch_taken", records=len(self._held), oldest_seconds=_oldest_seconds(self._held), **told)
         self._watch.taken(len(self._held), taken.undecodable)
@@ -153,7 +161,8 @@ class Bridge:
             return
         self._count_at = self._clock() + _COUNT_SECONDS
         try:
-            unfinished = self._inbox.unfinished(self._policy.high_water_mark)
+            with self._waiting.on(DATABASE_AWAY):
+                unfinished = self._inbox.unfinished(self._policy.high_water_mark)
         except Transient:
             return  # the next batch will meet it too, and pause
         if unfinished >= self._policy.high_water_mark:

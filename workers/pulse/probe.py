@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 from payments.failures import ConfigurationError
 from workers.pulse.pulse import AWAY, Pulse
@@ -66,6 +67,11 @@ class _Server(ThreadingHTTPServer):
         self.pulse = pulse
         self.metrics = metrics
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Listen, and ask nobody what the address is called: a name server that hangs would hold up our start."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away."""

@@ -30,6 +30,9 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
 
 Report = Callable[[], Notes]
 
+_LOOK_SECONDS = 1.0
+"""For so long a sign waits for a report that another thread has asked for: a probe has no patience."""
+
 
 def no_notes() -> Notes:
     """Return that there is nothing to add."""
@@ -57,6 +60,7 @@ class Pulse:
         self._born_at = self._turned_at = clock()
         self._since: dict[str, float] = {}
         self._looking = Lock()
+        self._notes = Notes()
         self.is_ready = False
         """Whether the process has said that it takes work."""
 
@@ -74,22 +78,30 @@ class Pulse:
         self._report = report
 
     def sign(self) -> Sign:
-        """Return how it fares now."""
-        with self._looking:
-            notes, now = self._notes(), self._clock()
-            if notes.is_excused:
-                self._turned_at = max(self._turned_at, now)
-            turned_seconds = max(0.0, now - self._turned_at)
-            return msgspec.structs.replace(
-                self._sign,
-                up_seconds=round(now - self._born_at, 3),
-                turned_seconds=round(turned_seconds, 3),
-                stuck=self._stuck(turned_seconds, notes),
-                troubles=self._lasting(notes.troubles, now),
-                numbers=dict(notes.numbers),
-            )
+        """Return how it fares now; where its report hangs, as one does that waits for a name server, by the last."""
+        notes, now = self._look(), self._clock()
+        if notes.is_excused:
+            self._turned_at = max(self._turned_at, now)
+        turned_seconds = max(0.0, now - self._turned_at)
+        return msgspec.structs.replace(
+            self._sign,
+            up_seconds=round(now - self._born_at, 3),
+            turned_seconds=round(turned_seconds, 3),
+            stuck=self._stuck(turned_seconds, notes),
+            troubles=self._lasting(notes.troubles, now),
+            numbers=dict(notes.numbers),
+        )
 
-    def _notes(self) -> Notes:
+    def _look(self) -> Notes:
+        """Return what is reported, or what was last, while another thread still waits for that."""
+        if self._looking.acquire(timeout=_LOOK_SECONDS):
+            try:
+                self._notes = self._reported()
+            finally:
+                self._looking.release()
+        return self._notes
+
+    def _reported(self) -> Notes:
         try:
             return self._report()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a report, the process gives its sign

@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -33,6 +34,23 @@ def test_many_who_migrate_an_empty_database_at_once_do_it_once(postgres: Postgre
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate, [url] * 4))
     assert {"inbox", "aliases", "payments", "entries", "outbox", "dead_letters", "beat_slots"} <= tables(url)
+
+
+def test_nobody_waits_long_behind_a_migration_that_waits_for_a_reader(postgres: Postgres) -> None:
+    url = postgres.fresh_database("migrated_beside_a_reader")
+    migrate(url, "0005")
+    with psycopg.connect(url) as reader, ThreadPoolExecutor() as pool:
+        reader.execute("SELECT count(*) FROM inbox")  # holds the table until it commits
+        migrating = pool.submit(migrate, url)
+        with psycopg.connect(url, autocommit=True, options="-c statement_timeout=4s") as worker:
+            for _ in range(3):
+                worker.execute("SELECT 1 FROM inbox")
+                time.sleep(1.0)  # well into the wait of the migration
+        assert not migrating.done()
+        reader.commit()
+        migrating.result(30.0)
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT inbox.trace_parent FROM inbox, dead_letters")
 
 
 def insert(database: Database, **told: object) -> None:

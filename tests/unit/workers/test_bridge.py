@@ -4,7 +4,7 @@ from payments.envelope import Record
 from payments.failures import KafkaAway, OffsetLost
 from tests.builders import a_record
 from tests.unit.workers.edges import AWAY, POLICY, Edges
-from workers.pulse.pulse import DATABASE_AWAY, KAFKA_AWAY
+from workers.pulse.pulse import DATABASE_AWAY, KAFKA_AWAY, Notes
 
 
 @pytest.fixture
@@ -131,6 +131,26 @@ def test_a_bridge_says_what_it_is_paused_for_and_how_many_partitions_it_has(edge
     edges.paused = False  # so that the brokers are asked
     edges.bridge.turn()
     assert set(edges.bridge.report().troubles) == {"high-water mark", KAFKA_AWAY}
+
+
+@pytest.mark.parametrize(("call", "trouble"), [("take", DATABASE_AWAY), ("commit", KAFKA_AWAY), ("batch", KAFKA_AWAY)])
+def test_a_bridge_that_is_given_no_answer_is_excused_and_says_by_whom(
+    edges: Edges, monkeypatch: pytest.MonkeyPatch, call: str, trouble: str
+) -> None:
+    during: list[Notes] = []
+    answer = getattr(edges, call)
+
+    def hang(*told: object) -> object:
+        for seconds in (1, 10):
+            edges.now += seconds
+            during.append(edges.bridge.report())
+        return answer(*told)
+
+    monkeypatch.setattr(edges, call, hang)
+    edges.batches = [records(1)]
+    edges.bridge.turn()
+    assert [(set(notes.troubles), notes.is_excused) for notes in during] == [(set(), False), ({trouble}, True)]
+    assert (set(edges.bridge.report().troubles), edges.bridge.report().is_excused) == (set(), False)
 
 
 def test_every_turn_of_a_bridge_is_noted(edges: Edges) -> None:

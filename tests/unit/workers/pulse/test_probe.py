@@ -1,6 +1,7 @@
 """The probe of a process, asked over HTTP as Kubernetes and compose do."""
 
 import multiprocessing
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,16 @@ def test_a_server_that_is_away_makes_it_unready_and_does_not_have_it_killed(proc
     process.notes = Notes(troubles=[DATABASE_AWAY, "high-water mark"])
     assert process.get("/livez") == (200, "alive")
     assert process.get("/readyz") == (503, DATABASE_AWAY)
+
+
+def test_a_probe_begins_without_asking_any_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(name: str) -> str:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(socket, "getfqdn", hang)
+    process = Process()
+    assert process.get("/livez") == (200, "alive")
+    process.probe.close()
 
 
 def test_what_is_stuck_is_neither_alive_nor_ready_and_says_why(process: Process) -> None:

@@ -1,6 +1,8 @@
 """How a process says how it fares. Time is a number that the test moves."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -76,6 +78,29 @@ def test_a_trouble_is_told_with_its_time_for_as_long_as_it_lasts(clock: Clock) -
     assert made.sign().troubles == {}
     troubles.append(DATABASE_AWAY)
     assert made.sign().troubles == {DATABASE_AWAY: 0.0}
+
+
+def test_a_report_that_hangs_keeps_no_other_thread_from_a_sign_of_the_loop(clock: Clock) -> None:
+    asked, answered = Event(), Event()
+
+    def report() -> Notes:
+        asked.set()
+        answered.wait(10.0)
+        return Notes()
+
+    made = pulse(clock)
+    made.report_by(report)
+    with ThreadPoolExecutor() as pool:
+        hanging = pool.submit(made.sign)
+        assert asked.wait(5.0)
+        clock.now += 15.5
+        stuck = made.sign().stuck
+        made.turn()
+        alive = made.sign()
+        assert not hanging.done()
+        answered.set()
+    assert stuck == "its main loop has made no progress for 15 s"
+    assert not alive.stuck
 
 
 def test_a_report_that_fails_is_a_trouble_and_no_silence(clock: Clock) -> None:
