@@ -70,6 +70,7 @@ class Announced:
         return [f"{record.payload!r} {record.key!r} {record.headers}" for record in self._reader.records()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_no_canary_is_in_a_log_in_redis_or_in_celerys_events(harbour: Harbour) -> None:
     with (

@@ -16,7 +16,7 @@ from payments.streams.reader import TopicReader
 from payments.wiring import Wiring
 from workers.cli.terminal.console import answer_console, print_json
 from workers.logs import configure_logs
-from workers.monitor.lag import read_lag
+from workers.monitor.lag import lag_of, read_positions
 from workers.monitor.queues import read_queues
 
 
@@ -73,7 +73,7 @@ def lag(settings: Settings) -> dict[str, int]:
     """Return how many records of each partition the bridges have not committed."""
     reader = TopicReader(kafka_access(settings), settings.kafka.topic, settings.kafka.group_id)
     try:
-        return {str(number): records for number, records in read_lag(reader).items()}
+        return {str(number): records for number, records in lag_of(read_positions(reader)).items()}
     finally:
         reader.close()
 

@@ -14,7 +14,7 @@ from payments.resilience.rate_limit import RateLimits
 from payments.resilience.retry_budget import RetryBudgets
 from payments.resilience.switchboard import Switchboard
 from payments.streams.reader import TopicReader
-from workers.monitor.lag import read_lag
+from workers.monitor.lag import Untaken, lag_of, read_positions
 from workers.monitor.part import Trusted, Unread
 from workers.monitor.survey import DeadLettersSeen, FleetSeen, KafkaSeen, LedgerSeen, ResilienceSeen
 from workers.pulse.book import PulseBook
@@ -80,13 +80,17 @@ class ResilienceLook:
 class KafkaLook:
     """What the bridges have not committed, through one client that lives as long as the monitor."""
 
-    def __init__(self, reader: TopicReader, topic: str) -> None:
+    def __init__(self, reader: TopicReader, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._topic = topic
+        self._clock = clock
+        self._untaken = Untaken()
 
     def __call__(self) -> KafkaSeen:
         """Return it. Raises KafkaAway."""
-        return KafkaSeen(topic=self._topic, lag=read_lag(self._reader))
+        positions = read_positions(self._reader)
+        untaken_seconds = self._untaken.note(positions, self._clock())
+        return KafkaSeen(topic=self._topic, lag=lag_of(positions), untaken_seconds=untaken_seconds)
 
 
 class FleetLook:

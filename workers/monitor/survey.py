@@ -66,6 +66,8 @@ class KafkaSeen(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     lag: dict[int, int]
     """Records by partition."""
+    untaken_seconds: float = 0.0
+    """For how long records have come, and the bridges have committed none; 0 if they take what comes."""
 
 
 class FleetSeen(msgspec.Struct, frozen=True, kw_only=True):

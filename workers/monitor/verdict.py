@@ -98,6 +98,23 @@ def _down(survey: Survey, process: Seen) -> Finding:
     )
 
 
+def _untaken(survey: Survey, policy: VerdictPolicy) -> Iterator[Finding]:
+    """Yield that no bridge takes what comes, where none of them says why."""
+    seconds = survey.kafka.untaken_seconds if survey.kafka else 0.0
+    bridges = survey.fleet.alive("bridge") if survey.fleet else ()
+    is_paused = survey.ledger is not None and survey.ledger.poison_pause is not None
+    if seconds <= policy.due_seconds or is_paused or any(each.sign.troubles for each in bridges):
+        return
+    assert survey.kafka is not None
+    yield _degraded(
+        what="records_untaken",
+        subject=survey.kafka.topic,
+        cause=f"records have come to {survey.kafka.topic} for {seconds:.0f} s, and no bridge has committed any",
+        since=_ago(survey, seconds),
+        look_at="the log of the bridges; do they read this topic, in this group? KAFKA_TOPIC, KAFKA_GROUP_ID",
+    )
+
+
 def _troubles(survey: Survey, _policy: VerdictPolicy) -> Iterator[Finding]:
     for each in survey.fleet.processes if survey.fleet else ():
         for trouble, seconds in each.sign.troubles.items():
@@ -201,7 +218,18 @@ def _dead_letters(survey: Survey, _policy: VerdictPolicy) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (_servers, _roles, _troubles, _due, _breakers, _poison, _outbox, _slots, _dead_letters)
+RULES: tuple[Rule, ...] = (
+    _servers,
+    _roles,
+    _untaken,
+    _troubles,
+    _due,
+    _breakers,
+    _poison,
+    _outbox,
+    _slots,
+    _dead_letters,
+)
 
 _SERVERS = {
     "postgresql": "PostgreSQL does not answer",

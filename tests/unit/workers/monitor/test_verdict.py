@@ -10,11 +10,22 @@ from payments.ledger.census import OutboxDepth
 from payments.resilience.breaker_state import BreakerView
 from tests.surveys import NOW, a_breaker, a_fleet, a_ledger, a_process, a_survey, dead_letters
 from workers.monitor.finding import Finding, Memory, Status
-from workers.monitor.survey import ResilienceSeen, Survey
+from workers.monitor.survey import KafkaSeen, ResilienceSeen, Survey
 from workers.monitor.verdict import VerdictPolicy, judge
 
 POLICY = VerdictPolicy(
     required_roles=("bridge", "worker", "beat", "relay"), schedules={"sweep": "1", "replay": "0 3 * * *"}
+)
+
+
+PAUSE = Pause(
+    topic="payments.raw",
+    group_id="g",
+    reason="poison",
+    bad=300,
+    looked_at=500,
+    paused_by="bridge@box",
+    paused_at=NOW - timedelta(seconds=70),
 )
 
 
@@ -95,10 +106,8 @@ def test_the_trouble_of_a_process_is_named() -> None:
 
 
 def test_a_pause_for_poison_is_told_once_for_all_bridges() -> None:
-    told = {"topic": "payments.raw", "group_id": "g", "reason": "poison", "bad": 300, "looked_at": 500}
-    pause = Pause(**told, paused_by="bridge@box", paused_at=ago(70))
     fleet = a_fleet(a_process("bridge", troubles={"poison": 70.0}))
-    survey = a_survey(ledger=a_ledger(poison_pause=pause), fleet=fleet)
+    survey = a_survey(ledger=a_ledger(poison_pause=PAUSE), fleet=fleet)
     assert found(survey) == (Status.DEGRADED, [("bridge_poisoned", "payments.raw")])
     assert "300 of the last 500 records" in only(survey).cause
 
@@ -184,3 +193,20 @@ def test_a_finding_keeps_the_moment_at_which_it_was_first_seen_until_it_is_gone(
 
 def _fields(survey: Survey) -> dict[str, Any]:
     return {name: getattr(survey, name) for name in Survey.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("untaken_seconds", "told", "expected"),
+    [
+        (60.0, {}, []),
+        (60.1, {}, [("records_untaken", "payments.raw")]),
+        (600.0, {"ledger": a_ledger(poison_pause=PAUSE)}, [("bridge_poisoned", "payments.raw")]),
+    ],
+    ids=["a minute", "longer", "paused"],
+)
+def test_records_that_no_bridge_takes_degrade_unless_a_pause_says_why(
+    untaken_seconds: float, told: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    kafka = KafkaSeen(topic="payments.raw", lag={0: 9}, untaken_seconds=untaken_seconds)
+    found = judge(a_survey(kafka=kafka, **told), POLICY).findings
+    assert [(each.what, each.subject) for each in found] == expected
