@@ -81,17 +81,17 @@ LOG_EVENTS: dict[str, LogEvent] = {
     ),
     "payment_worked_off": _debug(
         "Work on one event has ended as it should, in the way named by `ending`.",
-        "ending provider payment_id event_id kind attempt state work_seconds age_seconds after_failure put_off_seconds",
+        "ending provider payment_id event_id kind attempt state work_seconds age_seconds after_failure failing_seconds",
     ),
     "payment_put_off": _info(
         "Work on one event failed or must wait; it is due again after `delay_seconds`.",
         "ending provider payment_id event_id kind attempt delay_seconds code"
-        " work_seconds age_seconds after_failure put_off_seconds",
+        " work_seconds age_seconds after_failure failing_seconds",
     ),
     "payment_buried": _error(
         "One event is a dead letter, for the reason given.",
         "ending provider payment_id event_id kind attempt reason failure_type category fingerprint criticality stack"
-        " work_seconds age_seconds after_failure put_off_seconds",
+        " work_seconds age_seconds after_failure failing_seconds",
     ),
     "payment_failed": _debug(
         "An attempt at one event has failed; `retried` says whether another one follows.",
@@ -103,7 +103,7 @@ LOG_EVENTS: dict[str, LogEvent] = {
     "task_ended": _debug("A Celery task has ended, in the state that Celery gives it.", "task state task_seconds"),
     "payment_overtaken": _warning(
         "A claim's lease ended while its worker was busy; another has the event.",
-        "ending provider payment_id event_id kind attempt work_seconds age_seconds after_failure put_off_seconds",
+        "ending provider payment_id event_id kind attempt work_seconds age_seconds after_failure failing_seconds",
     ),
     "effect_of_overtaken": _error(
         "A worker that had lost its claim did this at a provider all the same.", "provider event_id steps"

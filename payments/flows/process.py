@@ -87,7 +87,7 @@ def _tell(desk: Desk, claim: Claim, done: Done, work_seconds: float) -> None:
         work_seconds=round(work_seconds, 4),
         age_seconds=round(claim.age_seconds + work_seconds, 3),
         after_failure=claim.after_failure,
-        put_off_seconds=round(claim.put_off_seconds, 3),
+        failing_seconds=round(claim.failing_seconds + work_seconds, 3) if claim.after_failure else 0.0,
         **msgspec.structs.asdict(ending),
         **(done.burial.told() if done.burial else {}),
     )

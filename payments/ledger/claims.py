@@ -38,6 +38,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """How long ago it was taken in."""
     after_failure: str | None = None
     """The type of the failure that its latest attempt met, if one did."""
+    failing_seconds: float = 0.0
+    """How long ago its first attempt failed, also before it was dead; 0 if none did."""
     correlation_id: str = ""
     trace_parent: str | None = None
     """What work on it hangs on in its trace."""
@@ -75,9 +77,10 @@ class Claims:
             saga=saga_lines(row[7]),
             age_seconds=row[8],
             after_failure=row[9],
-            correlation_id=row[10],
-            trace_parent=row[11],
-            payment=payment_of(row[2], row[12:]),
+            failing_seconds=row[10],
+            correlation_id=row[11],
+            trace_parent=row[12],
+            payment=payment_of(row[2], row[13:]),
         )
 
     def state(self, inbox_id: int) -> State | None:
@@ -206,6 +209,7 @@ WITH mine AS (
               saga::TEXT AS saga,
               extract(epoch FROM now() - received_at)::FLOAT8 AS age_seconds,
               failures -> -1 ->> 'kind' AS after_failure,
+              coalesce(extract(epoch FROM now() - (failures -> 0 ->> 'at')::TIMESTAMPTZ), 0)::FLOAT8 AS failing_seconds,
               {CORRELATION} AS correlation_id,
               trace_parent
 )

@@ -83,7 +83,7 @@ _WORK = (
     _counted("payferry_buried", "Events that became dead letters at work.", "provider", "reason"),
     _timed(
         "payferry_recovery_seconds",
-        "From the first time an event was put off to its effect.",
+        "From the first failure of an event to its effect, also of one that was dead meanwhile.",
         "provider",
         buckets=_LONG_SECONDS,
     ),

@@ -114,7 +114,7 @@ def _worked_off(instruments: Instruments, told: Fields) -> None:
     instruments.observe("payferry_settlement_seconds", told["age_seconds"], provider)
     if told.get("after_failure") is not None:
         instruments.count("payferry_retry_successes", provider, told["after_failure"])
-        instruments.observe("payferry_recovery_seconds", told["put_off_seconds"], provider)
+        instruments.observe("payferry_recovery_seconds", told["failing_seconds"], provider)
 
 
 _TAKES_EFFECT = frozenset({"settled", "declined", "superseded"})

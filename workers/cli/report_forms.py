@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from workers.cli.terminal.tables import many
+from workers.cli.terminal.tables import many, plain
 from workers.cli.terminal.times import moment, span
 
 NOTHING = "n/a"
@@ -17,18 +17,19 @@ _LEAST = 0.0005
 def written(value: Any, form: str = "number") -> str:  # noqa: ANN401 - whatever a report holds
     """Return a value of a report in one of `FORMS`."""
     if form == "any":
-        return "all" if value is None else str(value)
+        return "all" if value is None else plain(value)
     return NOTHING if value is None else FORMS[form](value)
 
 
 def looked_up(told: Mapping[str, Any] | Sequence[Any], path: str) -> Any:  # noqa: ANN401 - likewise
     """Return what is at `path`: keys of objects and places in lists, with points between. Raises KeyError, IndexError.
 
-    A key may hold points itself, as a provider's own codes may: they are then written as `%2E`.
+    A key may hold points itself, as a provider's own codes may: they are then written as `%2E`, and `%` as `%25`.
     """
     found: Any = told
     for part in path.split("."):
-        found = found[int(part)] if isinstance(found, list | tuple) else found[part.replace("%2E", ".")]
+        key = part.replace("%2E", ".").replace("%25", "%")
+        found = found[int(part)] if isinstance(found, list | tuple) else found[key]
     return found
 
 
@@ -73,6 +74,6 @@ FORMS: Mapping[str, Callable[[Any], str]] = {
     "amount": amount,
     "moment": moment,
     "clock": on_clock,
-    "text": str,
-    "words": lambda told: str(told).replace("_", " "),
+    "text": plain,
+    "words": lambda told: plain(told).replace("_", " "),
 }

@@ -97,7 +97,7 @@ def _replays(report: Report) -> Iterator[tuple[str, str]]:
 def _breakers(report: Report) -> Iterator[RenderableType]:
     history = report.breakers
     if history is None:
-        yield f"\nbreakers: not known; {plain(report.breakers_unknown)}"
+        yield Text(f"\nbreakers: not known; {plain(report.breakers_unknown)}")
         return
     yield _rows("breakers", _BREAKERS, history.breakers, "all were closed all the time")
     if not history.complete:

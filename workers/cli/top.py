@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -61,8 +62,8 @@ def frames(look: Look, judge: Judge, interval_seconds: float, stopping: threadin
 
 def _show(told: Iterator[Frame], *, once: bool, json: bool) -> None:
     if once:
-        frame = next(told)
-        print_json(frame) if json else wide_console().print(view_of(frame))
+        for frame in islice(told, 1):  # none, where somebody ended it before
+            print_json(frame) if json else wide_console().print(view_of(frame))
     elif json:
         _print_lines(told)
     else:

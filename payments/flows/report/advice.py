@@ -109,7 +109,7 @@ def _main_error(report: Report, limits: Limits) -> Iterator[Recommendation]:
         by_type[each.failure_type] += each.errors
     for kind, number in by_type.most_common():
         if total >= limits.least_cases and number > limits.error_share * total:
-            usual = f"Mend this one first. `payferry policies --failure {kind}` says what is done about it."
+            usual = f"Find out where it comes from. `payferry policies --failure {kind}` says what is done about it."
             yield Recommendation(
                 rule="one_error_dominates",
                 urgency=SOON,
@@ -171,12 +171,13 @@ def _retries(report: Report, limits: Limits) -> Iterator[Recommendation]:
         ended = each.events - each.unfinished
         if ended < limits.least_cases or not _is_retried(each.failure_type):
             continue
-        if each.success_rate is not None and each.success_rate < limits.retry_success:
+        share = each.took_effect / ended
+        if share < limits.retry_success:
             yield Recommendation(
                 rule="retries_fail",
                 urgency=SOON,
-                found=f"of {each.events:,} events that met {each.failure_type}, {each.success_rate:.1%} took effect; "
-                f"the limit is {limits.retry_success:.0%}",
+                found=f"of {ended:,} events that met {each.failure_type} and have ended, {share:.1%} took effect; the "
+                f"limit is {limits.retry_success:.0%}",
                 advice=f"Give {each.failure_type} more retries or longer delays, or none where they never help: "
                 f"`payferry policies --failure {each.failure_type}`.",
                 link="docs/policies.md#changing-one",
@@ -254,7 +255,8 @@ def _slow_recovery(report: Report, limits: Limits) -> Iterator[Recommendation]:
             urgency=SOON,
             found=f"5 of 100 events that had failed took {told.p95_seconds:,.0f} s or longer to take effect; the limit "
             f"is {limits.recovery_seconds:,.0f} s",
-            advice="Shorten the delays of what fails most, and replay sooner (`DLQ_REPLAY_SCHEDULE`).",
+            advice="Find out what they waited for: a breaker, the delays of their policy (`payferry policies`), or, as "
+            "dead letters, for their replay (`DLQ_REPLAY_SCHEDULE`).",
             link="docs/policies.md#keys-of-failures",
         )
 

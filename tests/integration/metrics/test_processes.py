@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ from config.settings import Settings
 from payments.metrics.instruments import Instruments
 from payments.metrics.meters import meters_here
 from payments.metrics.place import Place
-from tests.integration.metrics.places import owned, value
+from tests.integration.metrics.places import owned, samples, value
 from workers.metrics.exposition import MachineCollector
 from workers.metrics.place import claim_place
 
@@ -83,6 +84,53 @@ def test_a_label_holds_neither_a_number_nor_an_address_nor_a_key_and_never_too_m
     assert value("payferry_errors_total") == 6
     assert value("payferry_buried_total") == 1000
     assert value("payferry_buried_total", provider="other", reason="other") == 750
+
+
+def test_neither_heirs_nor_values_that_may_not_be_told_make_room_for_more_series(place: Place) -> None:
+    for heir in range(3):
+        instruments = Instruments(place, "1")
+        for number in range(400):
+            instruments.count("payferry_buried", "stripe", f"4242424242{number}")
+            instruments.count("payferry_buried", "stripe", f"code_{heir}_{number}")
+    assert value("payferry_buried_total") == 2400
+    assert value("payferry_buried_total", provider="stripe", reason="other") == 1200
+    series = [sample for sample in samples() if sample.name == "payferry_buried_total"]
+    assert len(series) == 251, "250, and the one of all others"
+    assert len(instruments._series) <= 250, "what has no end is not remembered"  # noqa: SLF001 - memory is bounded
+
+
+def test_no_file_has_a_hole_that_a_full_disk_could_not_fill(place: Place) -> None:
+    instruments = Instruments(place, "1")
+    for number in range(250):
+        instruments.observe("payferry_work_seconds", 0.1, "stripe", f"ending_{number}")
+    files = [file.stat() for file in place.folder.glob("*.db")]
+    assert max(each.st_size for each in files) > 1 << 16, "one has grown"
+    assert [each for each in files if each.st_blocks * 512 < each.st_size] == []
+
+
+def test_a_disk_that_becomes_full_ends_counting_of_what_is_new_and_nothing_else(place: Place) -> None:
+    child = FORK.Process(target=_count_while_no_file_may_grow)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    assert value("payferry_swept_total", found="woken") == 1
+    assert {file.stat().st_size for file in place.folder.glob("*.db")} == {1 << 16}
+
+
+def _count_while_no_file_may_grow() -> None:
+    meters = meters_here("1", silent)
+    assert meters is not None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))  # which answers by an OSError, as a full disk does
+    for number in range(300):
+        told = {"provider": "stripe", "ending": f"e{number}", "reason": f"r{number}", "work_seconds": 0.1}
+        meters.heard("payment_buried", told)
+    meters.heard("work_swept_up", {"freed": 0, "woken": 1})
+
+
+def test_a_file_that_is_just_being_made_hides_no_other(place: Place) -> None:
+    Instruments(place, "1").count("payferry_swept", "woken", by=3)
+    (place.folder / "counter_2.db").touch()
+    assert value("payferry_swept_total", found="woken") == 3
 
 
 def test_a_machine_shows_every_process_under_its_name_and_of_a_dead_one_only_what_it_counted(tmp_path: Path) -> None:

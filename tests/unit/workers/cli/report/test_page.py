@@ -34,7 +34,7 @@ def leaves(told: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - builti
     if isinstance(told, dict | list | tuple):
         items = told.items() if isinstance(told, dict) else enumerate(told)
         for name, value in items:
-            yield from leaves(value, f"{path}.{str(name).replace('.', '%2E')}".lstrip("."))
+            yield from leaves(value, f"{path}.{str(name).replace('%', '%25').replace('.', '%2E')}".lstrip("."))
     elif told is not None:
         yield path
 

@@ -50,6 +50,7 @@ def test_a_share_that_is_not_whole_is_never_told_as_whole() -> None:
 
 def test_a_path_leads_through_objects_and_lists_and_names_with_points() -> None:
     assert looked_up({"a": [{"b.c": 7}]}, "a.0.b%2Ec") == 7
+    assert looked_up({"b%2Ec": 7}, "b%252Ec") == 7
 
 
 def test_the_terminal_tells_the_numbers_of_the_report() -> None:
