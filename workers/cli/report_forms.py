@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from workers.cli.terminal.tables import many, plain
 from workers.cli.terminal.times import moment, span
@@ -24,11 +25,11 @@ def written(value: Any, form: str = "number") -> str:  # noqa: ANN401 - whatever
 def looked_up(told: Mapping[str, Any] | Sequence[Any], path: str) -> Any:  # noqa: ANN401 - likewise
     """Return what is at `path`: keys of objects and places in lists, with points between. Raises KeyError, IndexError.
 
-    A key may hold points itself, as a provider's own codes may: they are then written as `%2E`, and `%` as `%25`.
+    A key may hold points itself, as a provider's own codes may: it is then written as in a URL, a point as `%2E`.
     """
     found: Any = told
     for part in path.split("."):
-        key = part.replace("%2E", ".").replace("%25", "%")
+        key = unquote(part)
         found = found[int(part)] if isinstance(found, list | tuple) else found[key]
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from payments.metrics.instruments import Instruments
 from payments.metrics.meters import meters_here
 from payments.metrics.place import Place
@@ -202,6 +202,15 @@ def test_two_processes_of_one_name_count_in_folders_of_their_own(
     shown = text_string_to_metric_families(generate_latest(registry).decode())
     swept = [sample.value for each in shown for sample in each.samples if sample.name == "payferry_swept_total"]
     assert sorted(swept)[-2:] == [3, 4]
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("METRICS_DIR", str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match=r"METRICS_DIR: .*relay-payferry cannot be written: Not a directory"):
+        claim_place(Settings(), "relay")
 
 
 MEETING = FORK.Barrier(2)

@@ -49,6 +49,24 @@ def test_what_died_of_something_transient_is_replayed_under_its_own_id_and_resol
     assert database.row("SELECT state, attempts, jsonb_array_length(failures) FROM inbox") == ("settled", 1, 1)
 
 
+def test_a_recovery_is_told_from_the_first_failure_although_the_event_was_dead_meanwhile(
+    make_desk: MakeDesk,
+    replayer: ReplayDesk,
+    queue: Queue,
+    database: Database,
+    told: list[tuple[str, dict[str, object]]],
+) -> None:
+    desk = bury_many(make_desk, database, requested())
+    an_hour_ago = "jsonb_set(failures, '{0,at}', to_jsonb(now() - interval '1 hour'))"
+    database.run(f"UPDATE inbox SET failures = {an_hour_ago}")  # noqa: S608 - a constant
+    make_due(database)
+    replay_due(replayer, is_tick=False)
+    process(desk, queue.sent[-1][0])
+    [fields] = [fields for name, fields in told if name == "payment_worked_off"]
+    assert fields["after_failure"] == "unavailable"
+    assert fields["failing_seconds"] == pytest.approx(3600, abs=60)
+
+
 def test_every_replay_and_its_end_is_appended_to_the_history(
     make_desk: MakeDesk, replayer: ReplayDesk, queue: Queue, database: Database
 ) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -34,7 +35,7 @@ def leaves(told: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - builti
     if isinstance(told, dict | list | tuple):
         items = told.items() if isinstance(told, dict) else enumerate(told)
         for name, value in items:
-            yield from leaves(value, f"{path}.{str(name).replace('%', '%25').replace('.', '%2E')}".lstrip("."))
+            yield from leaves(value, f"{path}.{quote(str(name)).replace('.', '%2E')}".lstrip("."))
     elif told is not None:
         yield path
 
@@ -93,6 +94,15 @@ def test_words_of_others_are_escaped() -> None:
     html = as_html(busy())
     assert "&lt;nobody&gt; picked up &amp; went" in html
     assert "<nobody>" not in html
+
+
+@pytest.mark.parametrize("code", ["a%2Eb.c", "<script>", "\x1b[31m", "\u202e", "{{ 7 * 7 }}", "]]>", "", "[/red]"])
+def test_whatever_a_code_of_others_holds_the_page_can_be_read(code: str) -> None:
+    report = changed(quiet(), "dead_letters.came_in_by_reason", {code: 41})
+    page = as_html(report)
+    ET.fromstring(page)  # noqa: S314 - our own page
+    assert ">41</data>" in page
+    assert not re.search("<script>|\x1b|\u202e", page)
 
 
 def test_what_is_to_be_typed_looks_so() -> None:

@@ -53,6 +53,15 @@ def test_a_path_leads_through_objects_and_lists_and_names_with_points() -> None:
     assert looked_up({"b%2Ec": 7}, "b%252Ec") == 7
 
 
+@pytest.mark.parametrize("told", ["[/red]", "[bold]x", "\x1b[2J"])
+def test_nothing_that_is_quoted_steers_the_terminal(told: str) -> None:
+    report = changed(changed(quiet(), "breakers", None), "breakers_unknown", told)
+    report = changed(report, "dead_letters.came_in_by_reason", {told: 41})
+    text = text_of(report)
+    assert text.count(repr(told)[1:-1]) == 2
+    assert "\x1b" not in text
+
+
 def test_the_terminal_tells_the_numbers_of_the_report() -> None:
     text = " ".join(text_of(busy()).split())
     for told in (
