@@ -117,7 +117,12 @@ _BRIDGE = (
 )
 
 _RELAY = (
-    _counted("payferry_relay_letters", "Outgoing messages, by what became of them.", "topic", "result"),
+    _counted(
+        "payferry_relay_letters",
+        "Outgoing messages that were sent or refused, and tries that failed.",
+        "topic",
+        "result",
+    ),
     _timed("payferry_relay_publish_seconds", "One batch of the outbox, from reading it to its confirmation."),
     _held("payferry_publisher_outage", "1 while a topic has taken nothing for longer than is usual.", "topic"),
 )

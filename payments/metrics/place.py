@@ -7,7 +7,6 @@ the instruments are made.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -55,7 +54,3 @@ def keep_metrics_in(place: Place | None) -> None:
 def metrics_place() -> Place | None:
     """Return where metrics are kept, or None."""
     return _places[0] if _places else None
-
-
-Slot = Callable[[], str]
-"""Tells which of the processes that share a place this one is: no two that live at the same time are the same."""
